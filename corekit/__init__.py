@@ -1,0 +1,163 @@
+"""corekit turns a video-quality corpus on disk into a training table that anyone can check.
+
+Everything public is a name of this package, loaded when it is first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from corekit.backends.base import BackendInfo, Extractor, Group, GroupSession, Pair, PairFeatures
+    from corekit.driver.corpus import Corpus, open_corpus
+    from corekit.driver.options import RunOptions
+    from corekit.driver.run import RunResult, plan, run
+    from corekit.driver.sample import make_sample
+    from corekit.errors import (
+        BackendError,
+        ClipError,
+        CorekitError,
+        CorpusError,
+        GateError,
+        IncompleteRunError,
+        IntegrityError,
+        InterruptedRunError,
+        LabelError,
+        LockedError,
+        PluginError,
+        UsageError,
+    )
+    from corekit.manifest import Manifest, read_manifest
+    from corekit.markers import COREKIT_API, hookimpl
+    from corekit.model import (
+        Clip,
+        Column,
+        CorpusInfo,
+        FrameFormat,
+        JSONValue,
+        Label,
+        Licence,
+        Measurement,
+        NoOptions,
+        Pooled,
+        Probe,
+        RawVideo,
+        Value,
+    )
+    from corekit.plugins.discovery import PluginStatus, list_plugins
+    from corekit.plugins.hookspecs import ManifestSection, RowContext, RunRecord
+    from corekit.split import split_of
+    from corekit.table import Table, read_table
+
+__all__ = [
+    "COREKIT_API",
+    "BackendError",
+    "BackendInfo",
+    "Clip",
+    "ClipError",
+    "Column",
+    "CorekitError",
+    "Corpus",
+    "CorpusError",
+    "CorpusInfo",
+    "Extractor",
+    "FrameFormat",
+    "GateError",
+    "Group",
+    "GroupSession",
+    "IncompleteRunError",
+    "IntegrityError",
+    "InterruptedRunError",
+    "JSONValue",
+    "Label",
+    "LabelError",
+    "Licence",
+    "LockedError",
+    "Manifest",
+    "ManifestSection",
+    "Measurement",
+    "NoOptions",
+    "Pair",
+    "PairFeatures",
+    "PluginError",
+    "PluginStatus",
+    "Pooled",
+    "Probe",
+    "RawVideo",
+    "RowContext",
+    "RunOptions",
+    "RunRecord",
+    "RunResult",
+    "Table",
+    "UsageError",
+    "Value",
+    "__version__",
+    "hookimpl",
+    "list_plugins",
+    "make_sample",
+    "open_corpus",
+    "plan",
+    "read_manifest",
+    "read_table",
+    "run",
+    "split_of",
+]
+
+_HOME = {
+    "backends.base": ("BackendInfo", "Extractor", "Group", "GroupSession", "Pair", "PairFeatures"),
+    "driver.corpus": ("Corpus", "open_corpus"),
+    "driver.options": ("RunOptions",),
+    "driver.run": ("RunResult", "plan", "run"),
+    "driver.sample": ("make_sample",),
+    "errors": (
+        "BackendError",
+        "ClipError",
+        "CorekitError",
+        "CorpusError",
+        "GateError",
+        "IncompleteRunError",
+        "IntegrityError",
+        "InterruptedRunError",
+        "LabelError",
+        "LockedError",
+        "PluginError",
+        "UsageError",
+    ),
+    "manifest": ("Manifest", "read_manifest"),
+    "markers": ("COREKIT_API", "hookimpl"),
+    "model": (
+        "Clip",
+        "Column",
+        "CorpusInfo",
+        "FrameFormat",
+        "JSONValue",
+        "Label",
+        "Licence",
+        "Measurement",
+        "NoOptions",
+        "Pooled",
+        "Probe",
+        "RawVideo",
+        "Value",
+    ),
+    "plugins.discovery": ("PluginStatus", "list_plugins"),
+    "plugins.hookspecs": ("ManifestSection", "RowContext", "RunRecord"),
+    "split": ("split_of",),
+    "table": ("Table", "read_table"),
+}
+_MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module 'corekit' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"corekit.{_MODULE_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,104 @@
+"""The contract of a backend: an extractor, open for a whole run, that turns frames into per-frame features."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
+
+from corekit.errors import ClipError
+from corekit.model import Clip, FrameFormat, NoOptions, Value
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Plane = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+    Planes = tuple[Plane, Plane, Plane]
+    FrameValues = npt.NDArray[np.float64]
+
+
+class BackendInfo(Struct, frozen=True, kw_only=True):
+    """What core must know of a backend without starting it."""
+
+    name: str
+    title: str
+    numeric_class: str
+    """Backends of one class give the same numbers; part of a task's identity."""
+    options: type[Struct] = NoOptions
+    """Struct type of ``--set key=value``; every field has a default."""
+
+
+class Pair(Struct, frozen=True, kw_only=True):
+    """One distorted clip of a group, and what is wanted of it."""
+
+    clip: Clip
+    features: tuple[str, ...]
+    options: Mapping[str, Value] = field(default_factory=dict)
+    """Options that follow from the clip: ``cambi_eotf`` is ``bt1886`` or ``pq``."""
+
+
+class Group(Struct, frozen=True, kw_only=True):
+    """One reference and its distorted clips, all brought to one frame format."""
+
+    content: str
+    fmt: FrameFormat
+    framerate: str
+    pairs: tuple[Pair, ...]
+
+
+class PairFeatures:
+    """Per-frame values of one pair: feature name to float64 array of shape ``(n_frames,)``; NaN or inf where undefined."""
+
+    def __init__(self, values: Mapping[str, FrameValues], nulls: Mapping[str, str], n_frames: int) -> None:
+        self.values = values
+        self.nulls = nulls
+        self.n_frames = n_frames
+
+
+class GroupSession(ABC):
+    """One content group on its way through a backend."""
+
+    @abstractmethod
+    def push(self, reference: Planes, distorted: Sequence[Planes | None]) -> None:
+        """Take frame ``i`` of the reference and of every pair that still has one (None for the others).
+
+        The planes may be overwritten after the call returns.
+        """
+
+    @abstractmethod
+    def finish(self) -> list[PairFeatures | ClipError]:
+        """Results in the order of the pairs; a pair that failed alone is its error."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Free what the session holds; safe at any time and more than once."""
+
+
+class Extractor(ABC):
+    """A backend at work in one process."""
+
+    versions: Mapping[str, str]
+    """Libraries that touch a value, with their versions."""
+    identity: Mapping[str, str]
+    """What of the backend changes values: its numeric class, library versions, options."""
+    reads_video: bool = True
+    """False for a backend that needs no decoded frames; ``push`` is then never called."""
+
+    def lacks(self, feature: str, fmt: FrameFormat) -> str | None:
+        """Why this backend has no value of ``feature`` for frames of ``fmt`` (one clause), or None where it has."""
+        return None
+
+    def side_inputs(self, clip: Clip) -> tuple[Path, ...]:
+        """Further files that a clip's values come from, hashed into its identity."""
+        return ()
+
+    @abstractmethod
+    def open_group(self, group: Group) -> GroupSession:
+        """Begin a content group."""
+
+    def close(self) -> None:
+        """End the run."""

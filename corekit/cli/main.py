@@ -1,0 +1,106 @@
+"""The `corekit` command: finds the subcommand, loads only that one, and turns errors into one sentence and an exit code."""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import sqlite3
+import sys
+import traceback
+from typing import Any
+
+import click
+
+from corekit import __version__
+from corekit.errors import CorekitError
+
+_COMMANDS = {
+    "backends": "What computes features here, and why not.",
+    "corpora": "The corpora that installed plugins read.",
+    "plugins": "Every installed plugin and how its loading went.",
+    "run": "Read a corpus, measure its clips, write the table and its manifest.",
+    "sample": "Write a tiny corpus in the real layout of one.",
+}
+
+
+class _LazyGroup(click.Group):
+    """Imports a subcommand only when it is run or asked for help."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return sorted(_COMMANDS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name not in _COMMANDS:
+            return None
+        module = importlib.import_module(f"corekit.cli.{name}")
+        command = getattr(module, name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted(_COMMANDS.items()))
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+@click.version_option(__version__, prog_name="corekit")
+def cli() -> None:
+    """Turn a video-quality corpus on disk into a training table that anyone can check.
+
+    \b
+    Exit codes:
+      0  done
+      1  a bug of corekit
+      2  usage, plugin, backend or lock
+      3  the corpus or its labels are wrong, or there is nothing to do
+      4  finished, with failed or unexpectedly missing clips
+      5  an artefact is not what its record says
+      6  a required gate was missed
+      130  interrupted
+    """
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Entry point of the command; never returns."""
+    sys.exit(_run(arguments))
+
+
+def _run(arguments: list[str] | None) -> int:
+    try:
+        code: Any = cli.main(args=arguments, prog_name="corekit", standalone_mode=False)
+        return int(code or 0)
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except CorekitError as error:
+        _say(str(error))
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        _say("interrupted")
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 1
+    except (OSError, sqlite3.OperationalError) as error:
+        _say(_of_the_system(error))
+        return 2
+    except Exception as error:
+        traceback.print_exc()
+        _say(f"this is a bug of corekit ({type(error).__name__}: {error}); report it with the lines above")
+        return 1
+
+
+def _of_the_system(error: OSError | sqlite3.OperationalError) -> str:
+    keep = "what has finished is kept; run the same command again to go on"
+    if isinstance(error, sqlite3.OperationalError):
+        return f"the ledger cannot be written ({error}); free space or check the disk: {keep}"
+    where = f" at {error.filename}" if error.filename else ""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"the disk is full{where}; free space: {keep}"
+    return f"the system refused{where}: {error.strerror or error}; check it: {keep}"
+
+
+def _say(message: str) -> None:
+    click.echo(f"corekit: {message}", err=True)

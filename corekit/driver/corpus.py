@@ -1,0 +1,118 @@
+"""Open a corpus: find its root, read its labels through the plugin, check every clip, and say which files are there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+
+from corekit.driver.options import RunOptions
+from corekit.errors import CorpusError, UsageError
+from corekit.model import Clip, CorpusInfo
+from corekit.plugins.composition import Composition, parse_options
+from corekit.split import split_of
+
+
+class Corpus:
+    """A corpus on disk: its description, root and clips in the plugin's order.
+
+    Iterating yields ``Clip``; a clip's file may be missing (``has`` tells).
+    """
+
+    def __init__(self, info: CorpusInfo, root: Path, clips: tuple[Clip, ...]) -> None:
+        self.info = info
+        self.root = root
+        self.clips = clips
+
+    def __iter__(self) -> Iterator[Clip]:
+        return iter(self.clips)
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    def path(self, clip: Clip) -> Path:
+        """Where the clip's file lies, or would lie."""
+        return self.root / clip.path
+
+    def has(self, clip: Clip) -> bool:
+        """Whether the clip's file is there."""
+        return self.path(clip).is_file()
+
+    def split(self, clip: Clip, seed: str | None = None) -> str:
+        """The clip's split: the corpus's own where it prescribes one, else by content hash."""
+        return clip.split or split_of(clip.content, seed or self.info.split_seed)
+
+    def label_files(self) -> list[Path]:
+        """The label files that the clips came from."""
+        names = dict.fromkeys(clip.origin.rpartition(":")[0] for clip in self.clips)
+        return [self.root / name for name in names if name]
+
+
+def open_corpus(
+    name: str,
+    root: Path | str | None = None,
+    *,
+    settings: Mapping[str, str] | None = None,
+    disable: Sequence[str] = (),
+) -> Corpus:
+    """Read the labels of a corpus.
+
+    ``root`` None takes the environment variable that the plugin names; ``settings`` are the plugin's own options.
+
+    Raises
+    ------
+    PluginError
+        No usable plugin of that name.
+    UsageError
+        No root was named, or an option is unknown.
+    CorpusError
+        The root is no folder, or the labels cannot be read: names file and line.
+    """
+    composition = Composition(disable)
+    info = composition.add_corpus(name)
+    options = parse_options(info.options, settings or {}, info.name)
+    found = find_root(info, Path(root) if root else None)
+    return Corpus(info, found, tuple(_checked(composition.read_corpus(found, options), info)))
+
+
+def open_for_run(composition: Composition, options: RunOptions, settings: Mapping[str, str]) -> Corpus:
+    """``open_corpus`` on a run's own composition; ``settings`` are those of the corpus alone."""
+    assert composition.info is not None
+    info = composition.info
+    parsed = parse_options(info.options, settings, info.name)
+    root = find_root(info, options.root)
+    return Corpus(info, root, tuple(_checked(composition.read_corpus(root, parsed), info)))
+
+
+def find_root(info: CorpusInfo, given: Path | None) -> Path:
+    """The corpus root: the option, else the plugin's environment variable."""
+    value = given or os.environ.get(info.root_env)
+    if not value:
+        raise UsageError(f"where is {info.title}? give --root DIR or set {info.root_env} (download: {info.homepage})")
+    root = Path(value).expanduser().absolute()
+    if not root.is_dir():
+        raise CorpusError(f"the corpus root {root} is not a folder; give --root the folder that holds {info.title}")
+    return root
+
+
+def _checked(clips: Iterator[Clip], info: CorpusInfo) -> Iterator[Clip]:
+    seen: dict[str, str] = {}
+    for clip in clips:
+        _check_path(clip)
+        if clip.name in seen:
+            raise CorpusError(
+                f"{clip.origin or clip.path}: clip {clip.name} was named before, at {seen[clip.name]}; "
+                "a clip has one label: remove one of the two lines"
+            )
+        seen[clip.name] = clip.origin or clip.path
+        yield clip
+
+
+def _check_path(clip: Clip) -> None:
+    path = PurePosixPath(clip.path)
+    hostile = path.is_absolute() or ".." in path.parts or "\0" in clip.path or "\\" in clip.path or not path.name
+    if hostile or path.name != clip.name:
+        raise CorpusError(
+            f"{clip.origin or 'the plugin'}: {clip.path!r} is not a path of a clip below the corpus root; "
+            "correct the name in the label file"
+        )

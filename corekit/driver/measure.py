@@ -1,0 +1,356 @@
+"""Measure one content group: every file decoded once, in step, through the backend, to pooled features."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from msgspec import Struct
+
+from corekit.backends.base import Extractor, Group, Pair, PairFeatures
+from corekit.driver.tasks import Done, Failed, FromWorker, Hashed, Job, Settings, Task, task_identity
+from corekit.errors import ClipError
+from corekit.files import sha256_file
+from corekit.ledger import FileStamp
+from corekit.model import Clip, Measurement, Pooled, Probe, Value
+from corekit.schema import INFORMATIVE
+
+if TYPE_CHECKING:
+    from corekit.backends.base import FrameValues
+    from corekit.video import Planes, VideoReader
+
+Beat = Callable[[int], None]
+SELF_REASON = "the clip is compared with itself, where the feature is a constant (--identity compute computes it)"
+NOT_ASKED = "not asked for (--features)"
+NO_EOTF = "libvmaf's cambi knows no eotf for this transfer; bt1886 was used"
+
+
+class Digests:
+    """SHA-256 of the files of a job: those known already, and those hashed here."""
+
+    def __init__(self, root: Path, known: Mapping[str, str], beat: Beat) -> None:
+        self._root = root
+        self._known = dict(known)
+        self._beat = beat
+        self.fresh: list[Hashed] = []
+
+    def of(self, path: str, stage: str) -> str:
+        if path not in self._known:
+            file = self._root / path
+            try:
+                stamp = FileStamp.of(file)
+                digest = sha256_file(file, on_bytes=lambda _: self._beat(0))
+            except OSError as error:
+                raise ClipError(
+                    stage, f"{path} cannot be read: {error.strerror}; check the file and its disk"
+                ) from error
+            self.fresh.append(Hashed(path, stamp, digest))
+            self._known[path] = digest
+        return self._known[path]
+
+
+class _Work(Struct):
+    """One task on its way."""
+
+    task: Task
+    identity: str | None = None
+    clip_sha256: str = ""
+    ref_sha256: str | None = None
+    error: ClipError | None = None
+    reader: VideoReader | None = None
+    probe: Probe | None = None
+    wanted: tuple[str, ...] = ()
+    nulls: dict[str, str] = {}
+    options: dict[str, Value] = {}
+    notes: tuple[str, ...] = ()
+
+
+def pool(values: FrameValues) -> Pooled | None:
+    """Mean, standard deviation (ddof 0), linear 10th and 90th percentile over finite frames; None where there is none."""
+    finite = values[np.isfinite(values)]
+    if finite.size == 0:
+        return None
+    p10, p90 = np.percentile(finite, (10, 90))
+    return Pooled(float(finite.mean()), float(finite.std()), float(p10), float(p90), int(finite.size))
+
+
+def measure_job(job: Job, settings: Settings, extractor: Extractor | None, beat: Beat) -> Iterator[FromWorker]:
+    """Answer every task of a job with ``Done`` or ``Failed``; digests learnt on the way come first."""
+    started = time.monotonic()
+    digests = Digests(Path(settings.root), job.known, beat)
+    works = [_Work(task) for task in job.tasks]
+    for work in works:
+        _identify(work, settings, extractor, digests)
+    yield from digests.fresh
+    with ExitStack() as stack:
+        if extractor is None or not extractor.reads_video:
+            results = _without_frames(works, settings, extractor, stack)
+        else:
+            results = _with_frames(job, works, settings, extractor, beat, stack)
+    share = (time.monotonic() - started) / len(works)
+    for work in works:
+        yield _answer(work, results.get(work.task.clip.name), settings, extractor, share)
+
+
+class _Result(Struct):
+    features: PairFeatures | None
+    frames_ref: int | None
+    frames_dis: int | None
+    ref_probe: Probe | None
+
+
+def _identify(work: _Work, settings: Settings, extractor: Extractor | None, digests: Digests) -> None:
+    task = work.task
+    try:
+        work.clip_sha256 = digests.of(task.clip.path, "open")
+        if task.reference is not None:
+            work.ref_sha256 = digests.of(task.reference.path, "reference")
+        side = extractor.side_inputs(task.clip) if extractor else ()
+        work.identity = task_identity(
+            task,
+            clip_sha256=work.clip_sha256,
+            ref_sha256=work.ref_sha256,
+            features=settings.features,
+            identity=settings.identity,
+            backend=extractor.identity if extractor else {},
+            decoder=decoder_identity(extractor),
+            side_sha256=tuple(sha256_file(path) for path in side),
+        )
+    except ClipError as error:
+        work.error = error
+
+
+def decoder_identity(extractor: Extractor | None) -> dict[str, str]:
+    """Versions of the libraries that decode and scale; empty where no frame is decoded."""
+    if extractor is None or not extractor.reads_video:
+        return {}
+    from corekit.video import decoder_versions
+
+    return decoder_versions()
+
+
+def _without_frames(
+    works: list[_Work], settings: Settings, extractor: Extractor | None, stack: ExitStack
+) -> dict[str, _Result]:
+    from corekit.video import frame_format, probe
+
+    results = {}
+    for work in works:
+        if work.error:
+            continue
+        task = work.task
+        try:
+            work.probe = probe(_file(settings, task.clip), task.clip.raw)
+            ref_probe = probe(_file(settings, task.reference), task.reference.raw) if task.reference else None
+            features = None
+            if extractor is not None:
+                fmt = frame_format(work.probe)
+                _choose(work, settings, extractor, Group(content="", fmt=fmt, framerate=work.probe.framerate, pairs=()))
+                group = Group(content=task.clip.content, fmt=fmt, framerate=work.probe.framerate, pairs=(_pair(work),))
+                session = extractor.open_group(group)
+                stack.callback(session.close)
+                answer = session.finish()[0]
+                if isinstance(answer, ClipError):
+                    raise answer
+                features = answer
+            frames = features.n_frames if features else None
+            results[task.clip.name] = _Result(features, frames, frames, ref_probe)
+        except ClipError as error:
+            work.error = error
+    return results
+
+
+def _with_frames(
+    job: Job, works: list[_Work], settings: Settings, extractor: Extractor, beat: Beat, stack: ExitStack
+) -> dict[str, _Result]:
+    from corekit.video import VideoReader
+
+    alive = [work for work in works if work.error is None]
+    if not alive:
+        return {}
+    first = alive[0].task
+    source = first.reference or first.clip
+    try:
+        reference = stack.enter_context(VideoReader(_file(settings, source), raw=source.raw))
+    except ClipError as error:
+        for work in alive:
+            work.error = _of_reference(work, source, error)
+        return {}
+    for work in alive:
+        try:
+            if work.task.reference is None:
+                work.probe = reference.probe
+            else:
+                clip = work.task.clip
+                reader = VideoReader(_file(settings, clip), raw=clip.raw, target=reference.fmt)
+                work.reader = stack.enter_context(reader)
+                work.probe = work.reader.probe
+        except ClipError as error:
+            work.error = error
+    alive = [work for work in alive if work.error is None]
+    if not alive:
+        return {}
+    group = Group(content=job.content, fmt=reference.fmt, framerate=reference.probe.framerate, pairs=())
+    for work in alive:
+        _choose(work, settings, extractor, group)
+    session = extractor.open_group(
+        Group(
+            content=group.content, fmt=group.fmt, framerate=group.framerate, pairs=tuple(_pair(work) for work in alive)
+        )
+    )
+    stack.callback(session.close)
+    counts = _run_frames(reference, alive, session.push, beat, settings)
+    if counts is None:
+        return {}
+    results = {}
+    for work, answer, frames in zip(alive, session.finish(), counts, strict=True):
+        if isinstance(answer, ClipError):
+            work.error = work.error or answer
+        elif work.error is None:
+            work.error = _count_mismatch(work, reference, settings, frames)
+            results[work.task.clip.name] = _Result(answer, reference.frames, frames, reference.probe)
+        work.notes += (work.reader or reference).notes
+    return results
+
+
+def _run_frames(
+    reference: VideoReader,
+    works: list[_Work],
+    push: Callable[[Planes, list[Planes | None]], None],
+    beat: Beat,
+    settings: Settings,
+) -> list[int] | None:
+    """Take reference and distorted clips through in step; per work the frames decoded, or None if the reference broke."""
+    sources = [iter(work.reader) if work.reader is not None else None for work in works]
+    open_ = [work.error is None for work in works]
+
+    def next_of(index: int) -> Planes | None:
+        source = sources[index]
+        if source is None or not open_[index]:
+            return None
+        try:
+            planes = next(source, None)
+        except ClipError as error:
+            works[index].error = error
+            planes = None
+        open_[index] = planes is not None
+        return planes
+
+    reference_frames = iter(reference)
+    while True:
+        try:
+            planes = next(reference_frames, None)
+        except ClipError as error:
+            for work in works:
+                work.error = work.error or _of_reference(work, work.task.reference or work.task.clip, error)
+            return None
+        if planes is None:
+            break
+        distorted = [planes if source is None else next_of(index) for index, source in enumerate(sources)]
+        if any(item is not None for item in distorted):
+            push(planes, distorted)
+        beat(sum(item is not None for item in distorted))
+    for index in range(len(works)):
+        while next_of(index) is not None:
+            beat(0)
+    return [work.reader.frames if work.reader is not None else reference.frames for work in works]
+
+
+def _choose(work: _Work, settings: Settings, extractor: Extractor, group: Group) -> None:
+    """Decide which features are computed, the options that follow from the clip, and why the others are null."""
+    assert work.probe is not None
+    work.nulls, wanted = {}, []
+    only_informative = work.task.reference is None and settings.identity == "null"
+    for feature in settings.features:
+        reason = extractor.lacks(feature, group.fmt)
+        if only_informative and feature not in INFORMATIVE:
+            reason = SELF_REASON
+        if reason:
+            work.nulls[feature] = reason
+        else:
+            wanted.append(feature)
+    work.wanted = tuple(wanted)
+    work.options = {}
+    if "cambi" in work.wanted:
+        work.options["cambi_eotf"] = "pq" if work.probe.is_hdr and work.probe.transfer_class == "pq" else "bt1886"
+        if work.probe.is_hdr and work.probe.transfer_class == "hlg":
+            work.notes += (NO_EOTF,)
+
+
+def _pair(work: _Work) -> Pair:
+    return Pair(clip=work.task.clip, features=work.wanted, options=work.options)
+
+
+def _answer(
+    work: _Work, result: _Result | None, settings: Settings, extractor: Extractor | None, seconds: float
+) -> Done | Failed:
+    clip = work.task.clip
+    if work.error is not None or work.identity is None or work.probe is None or result is None:
+        error = work.error or ClipError("worker", f"{clip.name} gave no result; report this as a bug of corekit")
+        return Failed(work.identity, clip.name, error.stage, str(error))
+    pooled: dict[str, Pooled] = {}
+    nulls = dict(work.nulls)
+    if result.features is not None:
+        nulls |= {name: reason for name, reason in result.features.nulls.items() if name in work.wanted}
+        for feature in work.wanted:
+            values = result.features.values.get(feature)
+            if values is None:
+                nulls.setdefault(feature, f"backend {settings.backend} gave no value")
+                continue
+            statistics = pool(values)
+            if statistics is None:
+                nulls.setdefault(feature, "no frame has a finite value")
+            else:
+                pooled[feature] = statistics
+    frames_sha256 = None
+    if settings.frames_dir is not None and result.features is not None:
+        from corekit.frames import write_part
+
+        frames_sha256 = write_part(Path(settings.frames_dir), work.identity, result.features.values)
+    n_frames = result.features.n_frames if result.features else None
+    measurement = Measurement(
+        clip_sha256=work.clip_sha256,
+        ref_sha256=work.ref_sha256,
+        probe=work.probe,
+        ref_probe=result.ref_probe,
+        frames_dis=result.frames_dis,
+        frames_ref=result.frames_ref,
+        n_frames=n_frames,
+        pooled=pooled,
+        nulls=nulls,
+        options=work.options,
+        backend=settings.backend or "none",
+        versions={**decoder_identity(extractor), **(extractor.versions if extractor else {})},
+        notes=tuple(dict.fromkeys(work.notes)),
+        seconds=seconds,
+        frames_sha256=frames_sha256,
+    )
+    return Done(work.identity, clip.name, measurement)
+
+
+def count_mismatch(reference: str, frames_ref: int | None, frames_dis: int | None) -> str:
+    """The sentence for two frame counts that differ."""
+    return (
+        f"the clip has {frames_dis} frames, its reference {reference} has {frames_ref}; "
+        "compare the common beginning with --frame-mismatch shortest"
+    )
+
+
+def _count_mismatch(work: _Work, reference: VideoReader, settings: Settings, frames: int) -> ClipError | None:
+    if frames == reference.frames or settings.frame_mismatch == "shortest" or work.task.reference is None:
+        return None
+    return ClipError("compare", count_mismatch(work.task.reference.name, reference.frames, frames))
+
+
+def _of_reference(work: _Work, source: Clip, error: ClipError) -> ClipError:
+    if work.task.reference is None:
+        return error
+    return ClipError("reference", f"its reference {source.name} failed: {error}")
+
+
+def _file(settings: Settings, clip: Clip) -> Path:
+    return Path(settings.root) / clip.path

@@ -1,0 +1,444 @@
+"""The main job: read a corpus, measure what is not measured yet, write the table and its manifest."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+from msgspec import Struct
+
+from corekit.backends.base import BackendInfo, Extractor
+from corekit.driver import estimate, measure
+from corekit.driver.backends import choose_backend
+from corekit.driver.corpus import Corpus, open_for_run
+from corekit.driver.options import RunOptions, resolve_features
+from corekit.driver.plan import MISSING_REFERENCE, Plan, make_plan
+from corekit.driver.pool import Pool
+from corekit.driver.progress import Progress, Silent
+from corekit.driver.publish import Outputs, Publisher, provenance_time, settle, write_failures
+from corekit.driver.tasks import Beat, Done, Failed, Hashed, Job, Settings, Task, task_identity
+from corekit.errors import CorpusError, IncompleteRunError, InterruptedRunError
+from corekit.files import locked, sha256_file
+from corekit.frames import has_part
+from corekit.ledger import Failure, FileStamp, Ledger
+from corekit.manifest import FailureRecord, Manifest
+from corekit.model import Clip
+from corekit.plugins.composition import Composition, parse_options, route_settings
+
+
+class RunResult(Struct, frozen=True, kw_only=True):
+    """What a run wrote. ``complete`` is False where clips failed or are unexpectedly missing (exit code 4)."""
+
+    table: Path
+    manifest_path: Path
+    manifest: Manifest
+    complete: bool
+    counters: dict[str, int]
+    failures: tuple[FailureRecord, ...]
+
+
+class PlanReport(Struct, frozen=True, kw_only=True):
+    """The answer of ``--dry-run``."""
+
+    corpus: str
+    root: str
+    pairing: str
+    backend: str
+    features: tuple[str, ...]
+    clips: int
+    contents: int
+    rows: int
+    done: int
+    to_measure: int
+    missing: int
+    problems: dict[str, int]
+    splits: dict[str, dict[str, int]]
+    estimate: estimate.Estimate
+
+
+def plan(options: RunOptions) -> PlanReport:
+    """Say what a run would do; label files and a few headers are read, nothing is written.
+
+    Raises
+    ------
+    CorekitError
+        As ``run`` would, before its first clip.
+    """
+    with ExitStack() as stack:
+        session = _Session(options, stack)
+        outputs = Outputs.of(options)
+        done: dict[str, str] = {}
+        if outputs.ledger.exists():
+            done = session.sort(stack.enter_context(Ledger(outputs.ledger)))[0]
+        todo = [task for task in session.plan.tasks if task.clip.name not in done]
+        problems: dict[str, int] = {}
+        for problem in session.plan.problems:
+            problems[problem.stage] = problems.get(problem.stage, 0) + 1
+        return PlanReport(
+            corpus=session.corpus.info.title,
+            root=str(session.corpus.root),
+            pairing=session.plan.pairing,
+            backend=session.backend_name,
+            features=session.plan.features,
+            clips=sum(split["clips"] for split in session.plan.splits.values()),
+            contents=session.plan.contents,
+            rows=len(session.plan.tasks),
+            done=len(done),
+            to_measure=len(todo),
+            missing=len(session.plan.missing),
+            problems=problems,
+            splits=session.plan.splits,
+            estimate=estimate.estimate(session.corpus, todo, options, session.plan.features),
+        )
+
+
+def run(options: RunOptions, *, progress: Progress | None = None) -> RunResult:
+    """Do the main job and return what was written.
+
+    What the ledger holds is not measured again. Interrupting (``KeyboardInterrupt``) keeps what has finished.
+
+    Raises
+    ------
+    UsageError
+        An option, plugin or backend cannot be used, or another run holds the output.
+    CorpusError
+        The corpus cannot be read, or no clip of it can be measured.
+    IncompleteRunError
+        Every clip failed, so that there is no table; or more failed than ``max_failures``.
+    InterruptedRunError
+        The user stopped the run.
+    """
+    progress = progress or Silent()
+    outputs = Outputs.of(options)
+    started, clock = provenance_time(), time.monotonic()
+    with ExitStack() as stack:
+        stack.enter_context(locked(outputs.table))
+        if outputs.ledger.parent != outputs.table.parent:
+            stack.enter_context(locked(outputs.ledger))
+        settle(outputs)
+        session = _Session(options, stack)
+        session.refuse_empty()
+        ledger = stack.enter_context(Ledger(outputs.ledger))
+        job = _Run(session, ledger, outputs, progress)
+        job.measure()
+        return job.publish(started=started, wall_s=time.monotonic() - clock, begun=clock)
+
+
+class _Session:
+    """Everything that is settled before the first clip: plugins, corpus, plan, extractor."""
+
+    def __init__(self, options: RunOptions, stack: ExitStack) -> None:
+        options.check()
+        self.options = options
+        self.composition = Composition(options.disable)
+        info = self.composition.add_corpus(options.corpus)
+        self.broken_extensions = self.composition.add_extensions()
+        features = resolve_features(options.features or info.default_features)
+        self.extractor: Extractor | None = None
+        self.backend: BackendInfo | None = None
+        self.backend_settings: dict[str, str] = {}
+        owners = {info.name: info.options}
+        if features:
+            self.backend = choose_backend(self.composition, options, features)
+            owners[self.backend.name] = self.backend.options
+        routed = route_settings(options.settings, owners)
+        if self.backend is not None:
+            self.backend_settings = routed[self.backend.name]
+            parsed = parse_options(self.backend.options, self.backend_settings, self.backend.name)
+            self.extractor = self.composition.extractor(features, device=options.device, options=parsed)
+            stack.callback(self.extractor.close)
+        self.corpus: Corpus = open_for_run(self.composition, options, routed[info.name])
+        self.plan: Plan = make_plan(self.corpus, options, features, routed[info.name])
+
+    @property
+    def backend_name(self) -> str:
+        return self.backend.name if self.backend else "none"
+
+    def settings(self, outputs: Outputs) -> Settings:
+        """What the workers must know."""
+        options = self.options
+        return Settings(
+            root=str(self.corpus.root),
+            backend=self.backend.name if self.backend else None,
+            device=options.device,
+            backend_settings=self.backend_settings,
+            disable=options.disable,
+            features=self.plan.features,
+            identity=options.identity,
+            frame_mismatch=options.frame_mismatch,
+            frames_dir=str(outputs.frames_dir) if options.frames else None,
+            timeout_s=options.timeout_s,
+        )
+
+    def missing_matters(self) -> bool:
+        """Whether a missing clip makes the run incomplete."""
+        return not (self.options.allow_missing or self.corpus.info.missing_is_normal)
+
+    def refuse_empty(self) -> None:
+        """Refuse a run that could not write a single row."""
+        plan, corpus = self.plan, self.corpus
+        if plan.tasks:
+            return
+        where = f"{corpus.info.title} at {corpus.root}"
+        if not corpus.clips:
+            raise CorpusError(f"the label files of {where} name no clip; check --root")
+        if plan.problems and len(plan.missing) < len(corpus.clips):
+            first = plan.problems[0]
+            raise CorpusError(
+                f"no clip of {where} can be measured: {len(plan.missing)} are missing and {len(plan.problems)} have a "
+                f"problem, the first: {first.message}"
+            )
+        if plan.missing:
+            raise CorpusError(
+                f"none of the {len(plan.missing)} clips that the labels of {where} name is there (the first: "
+                f"{plan.missing[0].path}); check --root"
+            )
+        raise CorpusError(f"{where} has no clip in shard {self.options.shard or '1/1'}; choose another --shard")
+
+    def sort(self, ledger: Ledger) -> tuple[dict[str, str], dict[str, Failure], dict[str, str]]:
+        """Look every task up in the ledger.
+
+        Returns clip name to identity of the tasks that are done, clip name to failure of those that failed for good, and the
+        known digests by path. A file whose digest is not cached is hashed here only where the ledger knows its clip.
+        """
+        finished, failures = ledger.done_tasks(), ledger.failures()
+        familiar = ledger.clips() | failures.keys()
+        digests = _KnownDigests(self.corpus, ledger, rehash=self.options.rehash)
+        done: dict[str, str] = {}
+        failed: dict[str, Failure] = {}
+        for task in self.plan.tasks:
+            clip = task.clip
+            identity = self.identity(task, digests, hash_unknown=clip.name in familiar)
+            if identity is None:
+                continue
+            if identity in finished and self._is_current(ledger, task, identity):
+                done[clip.name] = identity
+            elif clip.name in failures and failures[clip.name].task == self.failure_key(identity):
+                failed[clip.name] = failures[clip.name]
+        return done, failed, digests.known
+
+    def identity(self, task: Task, digests: _KnownDigests, *, hash_unknown: bool) -> str | None:
+        """The task's identity, or None while a digest is not known."""
+        clip = digests.of(task.clip, hash_unknown)
+        reference = digests.of(task.reference, hash_unknown) if task.reference else None
+        if clip is None or (task.reference is not None and reference is None):
+            return None
+        side = self.extractor.side_inputs(task.clip) if self.extractor else ()
+        return task_identity(
+            task,
+            clip_sha256=clip,
+            ref_sha256=reference,
+            features=self.plan.features,
+            identity=self.options.identity,
+            backend=self.extractor.identity if self.extractor else {},
+            decoder=measure.decoder_identity(self.extractor),
+            side_sha256=tuple(sha256_file(path) for path in side if path.is_file()),
+        )
+
+    def failure_key(self, identity: str) -> str:
+        """A failure also depends on what the run lets pass."""
+        return f"{identity}:{self.options.frame_mismatch}"
+
+    def _is_current(self, ledger: Ledger, task: Task, identity: str) -> bool:
+        options = self.options
+        if options.frames and self.extractor and not has_part(Outputs.of(options).frames_dir, identity):
+            return False
+        if options.frame_mismatch == "error" and task.reference is not None:
+            measurement = ledger.measurement(identity)
+            return measurement is not None and measurement.frames_ref == measurement.frames_dis
+        return True
+
+
+class _KnownDigests:
+    """Digests of the corpus's files as far as the ledger's cache knows them."""
+
+    def __init__(self, corpus: Corpus, ledger: Ledger, *, rehash: bool) -> None:
+        self._corpus = corpus
+        self._ledger = ledger
+        self._rehash = rehash
+        self.known: dict[str, str] = {}
+
+    def of(self, clip: Clip, hash_unknown: bool) -> str | None:
+        if clip.path in self.known:
+            return self.known[clip.path]
+        path = self._corpus.path(clip)
+        try:
+            stamp = FileStamp.of(path)
+            digest = None if self._rehash else self._ledger.known_sha256(clip.path, stamp)
+            if digest is None and hash_unknown:
+                digest = sha256_file(path)
+                self._ledger.remember_file(clip.path, stamp, digest)
+        except OSError:
+            return None  # the worker meets the same error and says so
+        if digest is not None:
+            self.known[clip.path] = digest
+        return digest
+
+
+class _Run:
+    """One run from the first open task to the artefacts."""
+
+    def __init__(self, session: _Session, ledger: Ledger, outputs: Outputs, progress: Progress) -> None:
+        self._session = session
+        self._ledger = ledger
+        self._outputs = outputs
+        self._progress = progress
+        self._by_name = {task.clip.name: task for task in session.plan.tasks}
+        done, failed, self._digests = session.sort(ledger)
+        self._done: dict[str, str] = done
+        self._done_before = len(done)
+        self._failed: dict[str, Failure] = {} if session.options.retry_failed else failed
+        self._failed_before = len(self._failed)
+        self._stopped_because = ""
+        self._checked = bool(done)
+        self._publisher = Publisher(
+            options=session.options,
+            corpus=session.corpus,
+            plan=session.plan,
+            composition=session.composition,
+            ledger=ledger,
+            tasks=self._done,
+            extractor=session.extractor,
+            backend=session.backend_name,
+        )
+
+    def measure(self) -> None:
+        """Measure every open task."""
+        open_tasks = len(self._by_name) - len(self._done) - len(self._failed)
+        if not open_tasks:
+            return
+        options = self._session.options
+        settings = self._session.settings(self._outputs)
+        last_snapshot = time.monotonic()
+        self._progress.start(total=len(self._by_name), done=len(self._done), failed=len(self._failed))
+        try:
+            with Pool(settings, workers=min(options.workers, open_tasks)) as pool:
+                for message in pool.answers(self._jobs()):
+                    self._take(message)
+                    if self._stopped_because:
+                        break
+                    if options.snapshot and time.monotonic() - last_snapshot > options.snapshot * 60 and self._done:
+                        self._write(started=provenance_time(), wall_s=0.0)
+                        last_snapshot = time.monotonic()
+        except KeyboardInterrupt:
+            raise InterruptedRunError(
+                f"stopped with {len(self._done)} of {len(self._by_name)} clips measured; "
+                "run the same command again to go on"
+            ) from None
+        finally:
+            self._progress.stop()
+
+    def publish(self, *, started: str, wall_s: float, begun: float) -> RunResult:
+        """Write the artefacts and say what came of the run."""
+        failures = self._failure_records()
+        if not self._done:
+            write_failures(self._outputs, failures)
+            first = next(iter(self._failed.values()))
+            raise IncompleteRunError(
+                f"no table was written: all {len(self._failed)} clips failed, {first.clip} because {first.message} "
+                f"(all of them in {self._outputs.failures})"
+            )
+        manifest = self._write(started=started, wall_s=time.monotonic() - begun)
+        if self._stopped_because:
+            raise IncompleteRunError(
+                f"{self._stopped_because}; the table holds the {len(self._done)} clips measured so far, the failures are in "
+                f"{self._outputs.failures}; repair them, or raise --max-failures, and run the same command again"
+            )
+        counters = self._counters()
+        expected = not (counters["missing"] and self._session.missing_matters())
+        return RunResult(
+            table=self._outputs.table,
+            manifest_path=self._outputs.manifest,
+            manifest=manifest,
+            complete=expected and not counters["failed"],
+            counters=counters,
+            failures=tuple(failures),
+        )
+
+    def _write(self, *, started: str, wall_s: float) -> Manifest:
+        return self._publisher.publish(self._failure_records(), self._counters(), started=started, wall_s=wall_s)
+
+    def _jobs(self) -> Iterator[Job]:
+        for number, group in enumerate(self._session.plan.groups()):
+            tasks = [t for t in group if t.clip.name not in self._done and t.clip.name not in self._failed]
+            if tasks:
+                paths = {clip.path for task in tasks for clip in (task.clip, task.reference) if clip}
+                known = {path: self._digests[path] for path in paths if path in self._digests}
+                yield Job(number=number, content=tasks[0].clip.content, tasks=tuple(tasks), known=known)
+
+    def _take(self, message: Done | Failed | Hashed | Beat) -> None:
+        match message:
+            case Hashed():
+                self._ledger.remember_file(message.path, message.stamp, message.sha256)
+                self._digests[message.path] = message.sha256
+            case Done():
+                self._ledger.add_done(message.task, message.clip, message.measurement)
+                self._done[message.clip] = message.task
+                if not self._checked:
+                    self._publisher.check_row(message.clip)
+                    self._checked = True
+                self._progress.done(message.clip)
+            case Failed():
+                self._fail(message)
+            case Beat():
+                self._progress.beat(message.frames)
+
+    def _fail(self, message: Failed) -> None:
+        key = self._session.failure_key(message.task) if message.task else self._failure_key_of(message.clip)
+        failure = Failure(message.clip, key, message.stage, message.message)
+        self._ledger.add_failure(failure)
+        self._failed[message.clip] = self._ledger.failures_of([message.clip])[message.clip]
+        self._progress.failed(message.clip, message.message)
+        limit = self._session.options.max_failures
+        fresh = len(self._failed) - self._failed_before
+        if limit is not None and fresh > limit:
+            self._stopped_because = f"stopped after {fresh} failed clips (--max-failures {limit})"
+
+    def _failure_key_of(self, clip: str) -> str | None:
+        """The identity of a task whose worker died, from the digests that it sent before."""
+        digests = _KnownDigests(self._session.corpus, self._ledger, rehash=False)
+        identity = self._session.identity(self._by_name[clip], digests, hash_unknown=False)
+        return self._session.failure_key(identity) if identity else None
+
+    def _failure_records(self) -> list[FailureRecord]:
+        records = [
+            _failure_record(problem.clip, problem.stage, problem.message, 1) for problem in self._session.plan.problems
+        ]
+        for name, failure in self._failed.items():
+            clip = self._by_name[name].clip
+            records.append(_failure_record(clip, failure.stage, failure.message, failure.attempts))
+        if self._session.missing_matters():
+            for clip in self._session.plan.missing:
+                message = f"{clip.path} is missing; restore it, or pass --allow-missing"
+                records.append(_failure_record(clip, "missing", message, 1))
+        order = {clip.name: index for index, clip in enumerate(self._session.corpus)}
+        return sorted(records, key=lambda record: order[record.clip_name])
+
+    def _counters(self) -> dict[str, int]:
+        plan = self._session.plan
+        by_reference = sum(problem.stage == MISSING_REFERENCE for problem in plan.problems)
+        counted_problems = len(plan.problems) - (0 if self._session.missing_matters() else by_reference)
+        return {
+            "total_clips": sum(split["clips"] for split in plan.splits.values()),
+            "contents": plan.contents,
+            "done_before": self._done_before,
+            "pending_at_start": len(self._by_name) - self._done_before - self._failed_before,
+            "ok": len(self._done) - self._done_before,
+            "failed": len(self._failed) + counted_problems,
+            "missing": len(plan.missing),
+            "parquet_rows": len(self._done),
+        }
+
+
+def _failure_record(clip: Clip, stage: str, message: str, attempts: int) -> FailureRecord:
+    return FailureRecord(
+        clip_name=clip.name,
+        path=clip.path,
+        content=clip.content,
+        origin=clip.origin,
+        stage=stage,
+        message=message,
+        attempts=attempts,
+    )

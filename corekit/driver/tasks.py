@@ -1,0 +1,131 @@
+"""What crosses the line between the run and its workers, and what makes a task the same task."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+
+import msgspec
+from msgspec import Struct, field
+
+from corekit.driver.options import FrameMismatch, Identity
+from corekit.ledger import FileStamp
+from corekit.model import Clip, JSONValue, Measurement, Pairing
+
+DEFINITIONS_VERSION = 1
+"""Raised whenever a feature's definition or its pooling changes, so that no older value is reused."""
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """What a worker must know for the whole run."""
+
+    root: str
+    backend: str | None
+    """None measures no feature: headers and digests alone."""
+    device: str
+    backend_settings: Mapping[str, str]
+    disable: tuple[str, ...]
+    features: tuple[str, ...]
+    identity: Identity
+    frame_mismatch: FrameMismatch
+    frames_dir: str | None
+    timeout_s: float
+
+
+class Task(Struct, frozen=True, kw_only=True):
+    """One row to be measured: a clip against its reference, or against itself where ``reference`` is None."""
+
+    clip: Clip
+    reference: Clip | None
+    pairing: Pairing
+
+
+class Job(Struct, frozen=True, kw_only=True, tag=True):
+    """The tasks of one content that still have to be measured, and the digests that are known already."""
+
+    number: int
+    content: str
+    tasks: tuple[Task, ...]
+    known: Mapping[str, str] = field(default_factory=dict)
+    """Path relative to the root to SHA-256."""
+
+
+class Ready(Struct, frozen=True, tag=True):
+    """The worker has started its backend."""
+
+
+class Beat(Struct, frozen=True, tag=True):
+    """The worker is alive; ``frames`` distorted frames were handled since the last beat."""
+
+    frames: int = 0
+    note: str = ""
+
+
+class Hashed(Struct, frozen=True, tag=True):
+    """A file's digest, with the stamp it had when reading began."""
+
+    path: str
+    stamp: FileStamp
+    sha256: str
+
+
+class Done(Struct, frozen=True, tag=True):
+    """A task was measured."""
+
+    task: str
+    clip: str
+    measurement: Measurement
+
+
+class Failed(Struct, frozen=True, tag=True):
+    """A task failed alone; ``task`` is None where its files could not be read."""
+
+    task: str | None
+    clip: str
+    stage: str
+    message: str
+
+
+class JobDone(Struct, frozen=True, tag=True):
+    """Every task of the job has been answered."""
+
+    number: int
+
+
+class Unusable(Struct, frozen=True, tag=True):
+    """The worker cannot work at all."""
+
+    message: str
+
+
+FromWorker = Ready | Beat | Hashed | Done | Failed | JobDone | Unusable
+
+
+def task_identity(
+    task: Task,
+    *,
+    clip_sha256: str,
+    ref_sha256: str | None,
+    features: tuple[str, ...],
+    identity: Identity,
+    backend: Mapping[str, str],
+    decoder: Mapping[str, str],
+    side_sha256: tuple[str, ...] = (),
+) -> str:
+    """SHA-256 over everything that a task's values depend on.
+
+    Neither the label nor the file's name or place is part of it: a corrected label or a moved corpus costs nothing.
+    """
+    parts: dict[str, JSONValue] = {
+        "definitions": DEFINITIONS_VERSION,
+        "pairing": task.pairing,
+        "clip": clip_sha256,
+        "reference": ref_sha256,
+        "raw": msgspec.to_builtins([task.clip.raw, task.reference.raw if task.reference else None]),
+        "features": list(features),
+        "identity": identity if ref_sha256 is None else None,
+        "backend": dict(backend),
+        "decoder": dict(decoder),
+        "side": list(side_sha256),
+    }
+    return hashlib.sha256(msgspec.json.encode(parts, order="deterministic")).hexdigest()

@@ -1,0 +1,280 @@
+"""One run's plugin manager: core's defaults, the one corpus, the one backend and the extensions, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from corekit.backends.base import BackendInfo, Extractor
+from corekit.errors import BackendError, CorekitError, PluginError, UsageError
+from corekit.model import Clip, Column, CorpusInfo, Pooled, Probe, Value
+from corekit.plugins import discovery, v3_row
+from corekit.plugins.discovery import LoadedPlugin, PluginStatus
+from corekit.plugins.hookspecs import ManifestSection, RowContext, RunRecord
+
+_TYPES: dict[str, type | tuple[type, ...]] = {"str": str, "int": int, "float": (float, int), "bool": bool}
+_CORE = PluginStatus(
+    kind="extension", name="corekit", distribution="corekit", version="", module=v3_row.__name__, state="ok"
+)
+
+
+class Composition:
+    """The plugins of one run, behind typed calls that check what comes back."""
+
+    def __init__(self, disable: Sequence[str] = ()) -> None:
+        self._disable = tuple(disable)
+        self._manager = discovery.new_manager()
+        self._owner: dict[Any, PluginStatus] = {}
+        self._register(LoadedPlugin(_CORE, v3_row))
+        self.info: CorpusInfo | None = None
+        self.backend: BackendInfo | None = None
+
+    @property
+    def plugins(self) -> list[PluginStatus]:
+        """Everything that takes part, for the manifest."""
+        return [status for status in self._owner.values() if status is not _CORE]
+
+    def add_corpus(self, name: str) -> CorpusInfo:
+        """Register the corpus of that name and return its description."""
+        plugin = self._add("corpus", name)
+        info = plugin.corekit_corpus()
+        if not isinstance(info, CorpusInfo):
+            raise self._broken(plugin, f"corekit_corpus returned {type(info).__name__}, not CorpusInfo")
+        if info.name != name:
+            raise self._broken(plugin, f"its entry point is called {name!r} but its CorpusInfo says {info.name!r}")
+        self.info = info
+        return info
+
+    def add_backend(self, name: str) -> BackendInfo:
+        """Register the backend of that name and return its description."""
+        plugin = self._add("backend", name)
+        info = plugin.corekit_backend()
+        if not isinstance(info, BackendInfo):
+            raise self._broken(plugin, f"corekit_backend returned {type(info).__name__}, not BackendInfo")
+        self.backend = info
+        return info
+
+    def add_extensions(self) -> list[PluginStatus]:
+        """Register every usable extension; return the statuses of those that are broken."""
+        broken = []
+        for point in discovery.installed("extension"):
+            loaded = discovery.load(point, "extension", discovery.disabled_names(self._disable))
+            if loaded.status.state == "ok":
+                self._register(loaded)
+            elif loaded.status.state == "broken":
+                broken.append(loaded.status)
+        return broken
+
+    def can_read(self) -> bool:
+        """Whether the corpus plugin reads its corpus at all."""
+        return bool(self._manager.hook.corekit_read_corpus.get_hookimpls())
+
+    def can_sample(self) -> bool:
+        """Whether the corpus plugin makes a sample."""
+        return bool(self._manager.hook.corekit_make_sample.get_hookimpls())
+
+    def read_corpus(self, root: Path, options: Struct) -> Iterator[Clip]:
+        """The clips of the corpus below ``root``."""
+        status = self._status_of("corpus")
+        if not self.can_read():
+            raise PluginError(
+                status.name,
+                f"{status.distribution} {status.version} cannot read {status.name!r} yet: it implements no "
+                f"corekit_read_corpus; install a newer version of {status.distribution}",
+            )
+        with _blaming(status, "corekit_read_corpus"):
+            for clip in self._manager.hook.corekit_read_corpus(root=root, options=options):
+                if not isinstance(clip, Clip):
+                    raise PluginError(
+                        status.name,
+                        f"corekit_read_corpus of {status.distribution} yielded {type(clip).__name__}, not Clip",
+                    )
+                yield clip
+
+    def make_sample(self, root: Path) -> None:
+        """Let the corpus plugin write its sample below ``root``."""
+        status = self._status_of("corpus")
+        if not self.can_sample():
+            raise PluginError(
+                status.name,
+                f"{status.distribution} {status.version} makes no sample of {status.name!r} yet: it implements no "
+                f"corekit_make_sample; install a newer version of {status.distribution}",
+            )
+        with _blaming(status, "corekit_make_sample"):
+            self._manager.hook.corekit_make_sample(root=root)
+
+    def extractor(self, features: tuple[str, ...], *, device: str, options: Struct) -> Extractor:
+        """Open the backend.
+
+        Raises
+        ------
+        BackendError
+            The backend cannot be used here: says what is missing and how to get it.
+        """
+        extractor = self._manager.hook.corekit_extract_features(features=features, device=device, options=options)
+        if not isinstance(extractor, Extractor):
+            status = self._status_of("backend")
+            raise BackendError(
+                f"corekit_extract_features of {status.distribution} returned {type(extractor).__name__}, not Extractor"
+            )
+        return extractor
+
+    def shape_row(self, clip: Clip, probe: Probe, pooled: Mapping[str, Pooled], row: RowContext) -> dict[Column, Value]:
+        """The columns of a row: core's, then the corpus plugin's, then the extensions' by name.
+
+        Raises
+        ------
+        PluginError
+            A plugin claims a column that is core's or another plugin's, misnames it or gives a value of another type.
+        """
+        arguments = {"clip": clip, "probe": probe, "pooled": pooled, "row": row}
+        columns: dict[Column, Value] = {}
+        claimed: dict[str, PluginStatus] = {}
+        for impl in self._ordered_impls("corekit_shape_row"):
+            status = self._owner[impl.plugin]
+            with _blaming(status, f"corekit_shape_row for {clip.name}"):
+                part = impl.function(*(arguments[name] for name in impl.argnames))
+            for column, value in part.items():
+                self._check_column(status, column, value, claimed)
+                claimed[column.name] = status
+                columns[column] = value
+        return columns
+
+    def manifest_sections(self, run: RunRecord) -> list[ManifestSection]:
+        """The sections that plugins contribute, in the same order as their columns."""
+        sections: list[ManifestSection] = []
+        for impl in self._ordered_impls("corekit_write_manifest"):
+            status = self._owner[impl.plugin]
+            with _blaming(status, "corekit_write_manifest"):
+                section = impl.function(*([run] if impl.argnames else []))
+            if not isinstance(section, ManifestSection):
+                raise PluginError(
+                    status.name,
+                    f"corekit_write_manifest of {status.distribution} returned {type(section).__name__}, "
+                    "not ManifestSection",
+                )
+            if any(section.name == other.name for other in sections):
+                raise PluginError(
+                    status.name, f"{status.distribution} writes manifest section {section.name!r}, which is taken"
+                )
+            sections.append(section)
+        return sections
+
+    def _add(self, kind: discovery.PluginKind, name: str) -> Any:
+        loaded = discovery.require(kind, name, self._disable)
+        self._register(loaded)
+        return loaded.plugin
+
+    def _register(self, loaded: LoadedPlugin) -> None:
+        self._manager.register(loaded.plugin, name=f"{loaded.status.kind}:{loaded.status.name}")
+        self._owner[loaded.plugin] = loaded.status
+
+    def _ordered_impls(self, hook: str) -> list[Any]:
+        order = {"corpus": 1, "backend": 2, "extension": 3}
+        impls = getattr(self._manager.hook, hook).get_hookimpls()
+
+        def key(impl: Any) -> tuple[int, str]:
+            status = self._owner[impl.plugin]
+            return 0 if status is _CORE else order[status.kind], status.name
+
+        return sorted(impls, key=key)
+
+    def _check_column(
+        self, status: PluginStatus, column: Column, value: Value, claimed: Mapping[str, PluginStatus]
+    ) -> None:
+        where = f"{status.distribution} {status.version}"
+        if not isinstance(column, Column):
+            raise PluginError(
+                status.name, f"corekit_shape_row of {where} returned a key that is not a Column: {column!r}"
+            )
+        if column.name in claimed:
+            raise PluginError(
+                status.name,
+                f"column {column.name!r} is claimed by {claimed[column.name].distribution} and {status.distribution}; "
+                "one must rename it, or be switched off with --disable",
+            )
+        if not self._may_name(status, column.name):
+            prefix = f"x_{status.name}_" if status.kind == "extension" else f"{status.name}_"
+            raise PluginError(status.name, f"column {column.name!r} of {where} must begin with {prefix!r}")
+        if value is not None and (
+            not isinstance(value, _TYPES[column.type]) or (isinstance(value, bool) and column.type != "bool")
+        ):
+            raise PluginError(
+                status.name,
+                f"column {column.name!r} of {where} is declared {column.type} but got {value!r}",
+            )
+
+    def _may_name(self, status: PluginStatus, column: str) -> bool:
+        if status is _CORE:
+            return True
+        if status.kind == "corpus" and self.info is not None:
+            return column.startswith(f"{status.name}_") or column in self.info.metadata_keys
+        return column.startswith(f"x_{status.name}_")
+
+    def _status_of(self, kind: discovery.PluginKind) -> PluginStatus:
+        for status in self._owner.values():
+            if status.kind == kind:
+                return status
+        raise UsageError(f"no {kind} was chosen")
+
+    def _broken(self, plugin: Any, what: str) -> PluginError:
+        status = self._owner[plugin]
+        return PluginError(
+            status.name,
+            f"the {status.kind} {status.name!r} of {status.distribution} {status.version} is broken: {what}",
+        )
+
+
+@contextmanager
+def _blaming(status: PluginStatus, hook: str) -> Iterator[None]:
+    """Turn whatever a plugin lets slip into an error that names it."""
+    try:
+        yield
+    except (CorekitError, GeneratorExit):
+        raise
+    except Exception as error:
+        where = f"{status.distribution} {status.version}"
+        raise PluginError(
+            status.name, f"{hook} of {where} failed with {type(error).__name__}: {error}; report it to {where}"
+        ) from error
+
+
+def route_settings(settings: Mapping[str, str], owners: Mapping[str, type[Struct]]) -> dict[str, dict[str, str]]:
+    """Give every ``--set key=value`` to the plugins that have such an option.
+
+    ``owners`` maps a plugin's name to the struct type of its options.
+
+    Raises
+    ------
+    UsageError
+        A key is known to no plugin of the run.
+    """
+    fields = {name: [field.encode_name for field in msgspec.structs.fields(type_)] for name, type_ in owners.items()}
+    routed: dict[str, dict[str, str]] = {name: {} for name in owners}
+    for key, value in settings.items():
+        takers = [name for name, known in fields.items() if key in known]
+        if not takers:
+            offered = "; ".join(f"{name}: {', '.join(keys) or 'none'}" for name, keys in fields.items())
+            raise UsageError(f"--set {key}: no plugin of this run has such an option (known: {offered})")
+        for taker in takers:
+            routed[taker][key] = value
+    return routed
+
+
+def parse_options(type_: type[Struct], settings: Mapping[str, str], owner: str) -> Struct:
+    """Options of one plugin from text.
+
+    Raises
+    ------
+    UsageError
+        A value does not fit its type, or the plugin has no such option.
+    """
+    try:
+        return msgspec.convert(dict(settings), type_, strict=False)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"--set for {owner}: {error}; see the README of {owner} for its options") from error
