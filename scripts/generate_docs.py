@@ -8,6 +8,7 @@ from pathlib import Path
 
 from corekit import errors, schema
 from corekit.errors import CorekitError
+from corekit.features.registry import CAMBI_SMALLEST, REGISTRY
 from corekit.manifest import manifest_json_schema
 from corekit.model import Column
 
@@ -35,6 +36,31 @@ def schema_page() -> str:
         f"out those among the first {len(schema.V3_COLUMNS)}:\n\n"
         f"{_columns(schema.POOLED_COLUMNS, first=1 + len(schema.V3_COLUMNS) + len(schema.IDENTITY_COLUMNS))}\n"
         f"## The frame table\n\nWith `--frames`, a row per frame.\n\n{_columns(schema.FRAME_COLUMNS, first=1)}"
+    )
+
+
+def features_page() -> str:
+    """docs/features.md: what each feature is."""
+    lines = [
+        "| feature | what | unit | range | direction | reads | smallest | identical frames | tolerance | source |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for info in REGISTRY.values():
+        low, high = ("" if end is None else f"{end:g}" for end in (info.low, info.high))
+        smallest = f"{info.smallest}x{info.smallest}" if info.smallest > 1 else "any"
+        if info.name == "cambi":
+            smallest = f"{CAMBI_SMALLEST} on one side"
+        lines.append(
+            f"| `{info.name}` | {info.what} | {info.unit} | {low}..{high} | {info.direction} | {info.inputs} | {smallest} | "
+            f"{info.identical} | {info.tolerance:g} | {info.source} ({info.licence}) |"
+        )
+    return (
+        f"{_HEAD}# The features\n\n"
+        "In the locked order. Smallest is the size of a plane that is read; a clip that is smaller has null there, with the\n"
+        "reason in the manifest. Tolerance is the largest difference to scalar libvmaf 3.2 (to the lusoris fork for\n"
+        "ssimulacra2) that the exact backends allow themselves; libvmaf's own SIMD code differs from its scalar code by up to\n"
+        "1e-4, and FFmpeg prints 6 decimals. Chroma of odd 4:2:0 sizes is rounded up. What the arithmetic is stands at the\n"
+        "head of each module in `corekit/features/`.\n\n" + "\n".join(lines) + "\n"
     )
 
 
@@ -78,6 +104,7 @@ def _first_line(value: type) -> str:
 
 TARGETS: dict[Path, Callable[[], str | bytes]] = {
     DOCS / "schema.md": schema_page,
+    DOCS / "features.md": features_page,
     DOCS / "errors.md": errors_page,
     DOCS / "manifest-1.schema.json": manifest_json_schema,
 }

@@ -100,5 +100,11 @@ class Extractor(ABC):
     def open_group(self, group: Group) -> GroupSession:
         """Begin a content group."""
 
+    def prepare(self, fmt: FrameFormat, features: tuple[str, ...]) -> None:
+        """Make ready for frames of ``fmt`` before the workers start, such as compile what they will all use."""
+
+    def notify(self, text: str) -> None:
+        """Say that something takes long; the run replaces this method to hear it."""
+
     def close(self) -> None:
         """End the run."""

@@ -12,7 +12,7 @@ from corekit.backends.base import BackendInfo, Extractor, Group, GroupSession, P
 from corekit.backends.libvmaf_log import LibvmafLog, parse_log
 from corekit.backends.vmaf_process import WINDOW, VmafProcess, pump
 from corekit.errors import BackendError, ClipError
-from corekit.features.geometry import undefined
+from corekit.features.registry import undefined
 from corekit.markers import hookimpl
 from corekit.model import FrameFormat
 from corekit.schema import VMAF, VMAF_MODEL
@@ -122,13 +122,13 @@ class LibvmafExtractor(Extractor):
         self.identity = {"class": "libvmaf", **self.versions, "motion": log.motion_definition}
 
     def lacks(self, feature: str, fmt: FrameFormat) -> str | None:
-        extractor = _EXTRACTORS.get(feature)
-        if feature != VMAF and extractor is None:
+        extractor = _EXTRACTORS.get(feature, "")
+        if feature != VMAF and not extractor:
             return f"libvmaf has no {feature}"
         if fmt.bit_depth not in _DEPTHS:
             return f"libvmaf takes 8, 10 and 12 bits, the frames have {fmt.bit_depth}"
-        if self._lacking.get(extractor):
-            return self._lacking[extractor]
+        if lacking := self._lacking.get(extractor):
+            return lacking
         if feature == "motion" and self.motion_definition == "3.1":
             return f"libvmaf {self.versions['libvmaf']} does not print motion"
         return undefined(feature, fmt)
