@@ -48,6 +48,8 @@ def features_page() -> str:
     for info in REGISTRY.values():
         low, high = ("" if end is None else f"{end:g}" for end in (info.low, info.high))
         smallest = f"{info.smallest}x{info.smallest}" if info.smallest > 1 else "any"
+        if info.smallest_chroma > 1:
+            smallest = f"chroma {info.smallest_chroma}x{info.smallest_chroma}"
         if info.name == "cambi":
             smallest = f"{CAMBI_SMALLEST} on one side"
         lines.append(
@@ -56,7 +58,7 @@ def features_page() -> str:
         )
     return (
         f"{_HEAD}# The features\n\n"
-        "In the locked order. Smallest is the size of a plane that is read; a clip that is smaller has null there, with the\n"
+        "In the locked order. Smallest is the size of the picture, or of its chroma planes; a clip that is smaller has null there, with the\n"
         "reason in the manifest. Tolerance is the largest difference to scalar libvmaf 3.2 (to the lusoris fork for\n"
         "ssimulacra2) that the exact backends allow themselves; libvmaf's own SIMD code differs from its scalar code by up to\n"
         "1e-4, and FFmpeg prints 6 decimals. Chroma of odd 4:2:0 sizes is rounded up. What the arithmetic is stands at the\n"

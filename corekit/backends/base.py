@@ -13,12 +13,7 @@ from corekit.errors import ClipError
 from corekit.model import Clip, FrameFormat, NoOptions, Value
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
-    Plane = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
-    Planes = tuple[Plane, Plane, Plane]
-    FrameValues = npt.NDArray[np.float64]
+    from corekit.planes import Planes, Values
 
 
 class BackendInfo(Struct, frozen=True, kw_only=True):
@@ -53,7 +48,7 @@ class Group(Struct, frozen=True, kw_only=True):
 class PairFeatures:
     """Per-frame values of one pair: feature name to float64 array of shape ``(n_frames,)``; NaN or inf where undefined."""
 
-    def __init__(self, values: Mapping[str, FrameValues], nulls: Mapping[str, str], n_frames: int) -> None:
+    def __init__(self, values: Mapping[str, Values], nulls: Mapping[str, str], n_frames: int) -> None:
         self.values = values
         self.nulls = nulls
         self.n_frames = n_frames

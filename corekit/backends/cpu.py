@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from corekit.backends.base import Planes
     from corekit.features.family import FeatureFamily
+    from corekit.planes import Planes
 
 COREKIT_API = 1
 COMPILING = "compiling the feature kernels, about a minute; numba keeps them for the next time"

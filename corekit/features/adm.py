@@ -31,9 +31,6 @@ from corekit.features.family import FeatureFamily, Planes, Values
 from corekit.model import FrameFormat
 
 SCALES = 4
-SMALLEST_SIDE = 33
-"""Below, libvmaf's index table of the coarsest wavelet reads outside its buffer."""
-
 # integer_adm.h: dwt2_db2_coeffs_lo and _hi, in units of 2**-15
 LOW = (15826, 27411, 7345, -4240)
 HIGH = (-4240, -7345, 27411, -15826)
@@ -384,12 +381,6 @@ class Adm(FeatureFamily):
             np.zeros((2, 3, half), np.int32),
         )
         self._totals = np.zeros(6, np.int64)
-
-    @classmethod
-    def unavailable(cls, name: str, fmt: FrameFormat) -> str | None:
-        if min(fmt.width, fmt.height) >= SMALLEST_SIDE:
-            return None
-        return f"needs at least {SMALLEST_SIDE}x{SMALLEST_SIDE} pixels, the clip has {fmt.width}x{fmt.height}"
 
     def reference(self, planes: Planes) -> None:
         for k, s in enumerate(self._layouts):

@@ -38,7 +38,6 @@ STEPS = 4  # contrast steps of 1..4 luma levels at 10 bits (max_log_contrast = 2
 TOP_SHARE = 0.6
 VISIBLE_CONTRAST = 0.019
 LUMA_FOOT, LUMA_HEAD, LUMA_MAX = 64, 940, 1023  # limited range at 10 bits
-MIN_SIDE = 216
 MASK_SIZE = 7
 WINDOW_4K = 65  # one degree of vision on a 3840x2160 display
 WINDOW_MAX = 65  # libvmaf refuses wider windows: its table of reciprocals ends there
@@ -87,15 +86,6 @@ class Cambi(FeatureFamily):
         self._edges = np.zeros(-(-(fmt.width + 1) // 8) * 8, np.uint8)
         self._flat = np.zeros((MASK_SIZE, fmt.width), np.uint8)
         self._column_sums = np.zeros(fmt.width + MASK_SIZE - 1, np.uint8)
-
-    @classmethod
-    def unavailable(cls, name: str, fmt: FrameFormat) -> str | None:
-        size = f"the clip has {fmt.width}x{fmt.height}"
-        if fmt.width < MIN_SIDE and fmt.height < MIN_SIDE:
-            return f"needs at least {MIN_SIDE} pixels on one side, {size}"
-        if window_size(fmt.width, fmt.height) > WINDOW_MAX:
-            return f"needs width and height to sum to 6092 pixels at most, {size}"
-        return None
 
     def reference(self, planes: Planes) -> None:
         """Do nothing: CAMBI has no reference."""

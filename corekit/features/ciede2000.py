@@ -99,10 +99,6 @@ class Ciede2000(FeatureFamily):
         self._linear = np.zeros((3, fmt.width), np.float64)
         self._differences = np.zeros(fmt.width, np.float32)
 
-    @classmethod
-    def unavailable(cls, name: str, fmt: FrameFormat) -> str | None:
-        return "needs 4:2:0 or 4:4:4 chroma, the clip has 4:2:2" if fmt.chroma == "422" else None
-
     def reference(self, planes: Planes) -> None:
         _convert_frame(*planes, self._depth, self._shift, self._chroma, self._linear, self._reference)
 

@@ -5,14 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
-import numpy as np
-import numpy.typing as npt
-
 from corekit.model import FrameFormat
+from corekit.planes import Planes, Values
 
-Plane = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
-Planes = tuple[Plane, Plane, Plane]
-Values = npt.NDArray[np.float64]
+__all__ = ["FeatureFamily", "Planes", "Values"]
 
 
 class FeatureFamily(ABC):
@@ -30,11 +26,6 @@ class FeatureFamily(ABC):
 
     @abstractmethod
     def __init__(self, fmt: FrameFormat, rungs: int = 1) -> None: ...
-
-    @classmethod
-    def unavailable(cls, name: str, fmt: FrameFormat) -> str | None:
-        """Why feature ``name`` is not defined for frames of ``fmt`` (one clause), or None where it is."""
-        return None
 
     @abstractmethod
     def reference(self, planes: Planes) -> None:

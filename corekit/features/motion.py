@@ -51,12 +51,6 @@ class Motion(FeatureFamily):
         self._started = False
         self._motion = 0.0
 
-    @classmethod
-    def unavailable(cls, name: str, fmt: FrameFormat) -> str | None:
-        if min(fmt.width, fmt.height) > _RADIUS:
-            return None
-        return f"needs at least {_RADIUS + 1}x{_RADIUS + 1} pixels, the clip has {fmt.width}x{fmt.height}"
-
     def reference(self, planes: Planes) -> None:
         sad_kernel = _difference_sad if self._definition == "3.2" else _blurred_sad
         sad = sad_kernel(

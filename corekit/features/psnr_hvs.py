@@ -59,7 +59,6 @@ _SENSITIVITY_CR = (
 # fmt: on
 _MASK_SCALE = 0.3885746225901003
 _WEIGHTS = (0.8, 0.1, 0.1)
-_MAX_DEPTH = 12
 
 _SIDE = 8
 _AREA = _SIDE * _SIDE
@@ -88,15 +87,6 @@ class PsnrHvs(FeatureFamily):
         tables = (_SENSITIVITY_Y, _SENSITIVITY_CB, _SENSITIVITY_CR)
         self._planes = [_BlockPlane(shape, table) for shape, table in zip(fmt.shapes, tables, strict=True)]
         self._peak = (1 << fmt.bit_depth) - 1
-
-    @classmethod
-    def unavailable(cls, name: str, fmt: FrameFormat) -> str | None:
-        if fmt.bit_depth > _MAX_DEPTH:
-            return f"needs at most {_MAX_DEPTH} bits a sample, the clip has {fmt.bit_depth}"
-        rows, columns = fmt.shapes[1]
-        if min(rows, columns) < _SIDE:
-            return f"needs at least {_SIDE}x{_SIDE} samples in each plane, the clip's chroma has {columns}x{rows}"
-        return None
 
     def reference(self, planes: Planes) -> None:
         for blocks, plane in zip(self._planes, planes, strict=True):

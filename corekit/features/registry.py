@@ -33,7 +33,9 @@ class FeatureInfo(Struct, frozen=True, kw_only=True):
     inputs: str
     """The planes read: ``luma``, ``luma, chroma``, of ``reference``, ``distorted`` or both (unsaid)."""
     smallest: int = 1
-    """Smallest width and height of a plane that is read."""
+    """Smallest width and height of the picture."""
+    smallest_chroma: int = 1
+    """Smallest width and height of a chroma plane."""
     identical: str
     """Value where reference and distorted frame are equal."""
     tolerance: float = 1e-9
@@ -44,7 +46,7 @@ class FeatureInfo(Struct, frozen=True, kw_only=True):
 
 def _adm(name: str, what: str) -> FeatureInfo:
     return FeatureInfo(
-        name=name, what=what, high=None, direction="higher is better", inputs="luma", smallest=17,
+        name=name, what=what, high=None, direction="higher is better", inputs="luma", smallest=33,
         identical="1 within 2e-5", source="integer_adm.c; Li et al., IEEE TMM 2011",
     )  # fmt: skip
 
@@ -73,10 +75,10 @@ def _psnr(plane: str) -> FeatureInfo:
     )  # fmt: skip
 
 
-def _speed(name: str, what: str, inputs: str) -> FeatureInfo:
+def _speed(name: str, what: str, inputs: str, smallest: int, smallest_chroma: int) -> FeatureInfo:
     return FeatureInfo(
-        name=name, what=what, high=None, direction="lower is better", inputs=inputs, smallest=80, identical="0",
-        tolerance=1e-4, source="speed.c; Bampis et al., IEEE SPL 2017",
+        name=name, what=what, high=None, direction="lower is better", inputs=inputs, smallest=smallest,
+        smallest_chroma=smallest_chroma, identical="0", tolerance=1e-4, source="speed.c; Bampis et al., IEEE SPL 2017",
     )  # fmt: skip
 
 
@@ -112,7 +114,7 @@ REGISTRY: dict[str, FeatureInfo] = {
         ),
         FeatureInfo(
             name="psnr_hvs", what="PSNR of 8x8 DCT blocks weighted by contrast sensitivity", unit="dB", low=None,
-            high=None, direction="higher is better", inputs="luma, chroma", smallest=8, identical="infinite (null)",
+            high=None, direction="higher is better", inputs="luma, chroma", smallest=8, smallest_chroma=8, identical="infinite (null)",
             source="third_party/xiph/psnr_hvs.c; Egiazarian et al., VPQM 2006", licence=XIPH,
         ),
         FeatureInfo(
@@ -120,13 +122,13 @@ REGISTRY: dict[str, FeatureInfo] = {
             direction="higher is better", inputs="luma, chroma", smallest=8, identical="100", tolerance=1e-6,
             source="ssimulacra2.cc; feature/ssimulacra2.c of the fork", licence=CLOUDINARY,
         ),
-        _speed("speed_temporal", "SpEED of frame differences", "luma"),
-        *(_speed(f"speed_chroma_{plane}", f"SpEED of {what}", "chroma")
+        _speed("speed_temporal", "SpEED of frame differences", "luma", 80, 1),
+        *(_speed(f"speed_chroma_{plane}", f"SpEED of {what}", "chroma", 1, 80)
           for plane, what in (("u", "Cb"), ("v", "Cr"), ("uv", "both chroma planes"))),
         _adm("adm3", "mean of adm2 and of the added impairment's complement"),
         FeatureInfo(
             name="vmaf", what="VMAF, model vmaf_v0.6.1, of adm2, motion2 and vif_scale0..3", high=100.0,
-            direction="higher is better", inputs="luma", smallest=17, identical="97.4 and up, with motion2",
+            direction="higher is better", inputs="luma", smallest=33, identical="97.4 and up, with motion2",
             tolerance=1e-6, source="svm.cpp, predict.c, vmaf_v0.6.1.json",
         ),
     )
@@ -143,11 +145,11 @@ def undefined(feature: str, fmt: FrameFormat) -> str | None:
     """Why a feature is not defined for frames of ``fmt``, as one clause, or None where it is."""
     info = REGISTRY[feature]
     size = f"the clip has {fmt.width}x{fmt.height}"
-    if "luma" in info.inputs and min(fmt.width, fmt.height) < info.smallest:
+    if min(fmt.width, fmt.height) < info.smallest:
         return f"needs at least {info.smallest}x{info.smallest} pixels, {size}"
-    if "chroma" in info.inputs and min(fmt.chroma_width, fmt.chroma_height) < info.smallest:
-        chroma = f"{fmt.chroma_width}x{fmt.chroma_height}"
-        return f"needs chroma of at least {info.smallest}x{info.smallest} samples, the clip has {chroma}"
+    if min(fmt.chroma_width, fmt.chroma_height) < info.smallest_chroma:
+        least, chroma = f"{info.smallest_chroma}x{info.smallest_chroma}", f"{fmt.chroma_width}x{fmt.chroma_height}"
+        return f"needs chroma planes of at least {least} samples, the clip's have {chroma}"
     if feature == "cambi":
         if max(fmt.width, fmt.height) < CAMBI_SMALLEST:
             return f"needs at least {CAMBI_SMALLEST} pixels on one side, {size}"

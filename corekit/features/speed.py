@@ -87,16 +87,6 @@ class Speed(FeatureFamily):
         self._previous = np.zeros(kept, dtype)
         self._is_first = [True] * (rungs + 1)
 
-    @classmethod
-    def unavailable(cls, name: str, fmt: FrameFormat) -> str | None:
-        if name == "speed_temporal":
-            shape, what = fmt.shapes[0], "luma"
-        else:
-            shape, what = fmt.shapes[1], "chroma"
-        if min(shape) >= MIN_SIDE:
-            return None
-        return f"needs {what} planes of at least {MIN_SIDE}x{MIN_SIDE} pixels, the clip has {shape[1]}x{shape[0]}"
-
     def reference(self, planes: Planes) -> None:
         self._measure(-1, planes, self._reference)
 

@@ -55,7 +55,6 @@ _REACH = _LOW_PASS_SPAN // 2
 # ms_ssim.c: the weights of luminance (last scale only), contrast and structure.
 _SCALE_WEIGHTS = tuple(float(np.float32(weight)) for weight in (0.0448, 0.2856, 0.3001, 0.2363, 0.1333))
 _LAST_SCALE = len(_SCALE_WEIGHTS) - 1
-_SMALLEST_MULTISCALE = _SPAN << _LAST_SCALE
 
 
 class FloatSsim(FeatureFamily):
@@ -77,10 +76,6 @@ class FloatSsim(FeatureFamily):
         self._moments = _Moments(shape)
         self._columns = np.zeros(fmt.width + self._factor, np.float64)
         self._sums = np.zeros(shape[1], np.float64)
-
-    @classmethod
-    def unavailable(cls, name: str, fmt: FrameFormat) -> str | None:
-        return _too_small(fmt, _SPAN)
 
     def reference(self, planes: Planes) -> None:
         _average_down(planes[0], self._scale, self._factor, self._columns, self._sums, self._reference)
@@ -116,10 +111,6 @@ class FloatMsSsim(FeatureFamily):
         self._sums = np.zeros((_LOW_PASS_SPAN, 3, half_width), np.float64)
         self._padded = np.zeros(2 * half_width + 2 * _REACH, np.float32)
         self._products = np.zeros((5, half_width + _REACH), np.float32)
-
-    @classmethod
-    def unavailable(cls, name: str, fmt: FrameFormat) -> str | None:
-        return _too_small(fmt, _SMALLEST_MULTISCALE)
 
     def reference(self, planes: Planes) -> None:
         np.copyto(self._reference[0], planes[0])
@@ -197,12 +188,6 @@ class _WindowFilter:
 def _code_value_scale(fmt: FrameFormat) -> np.float32:
     """What brings a sample to the range of 8 bits."""
     return np.float32(1.0 / (1 << (fmt.bit_depth - 8)))
-
-
-def _too_small(fmt: FrameFormat, side: int) -> str | None:
-    if min(fmt.width, fmt.height) >= side:
-        return None
-    return f"needs at least {side}x{side} pixels, the clip has {fmt.width}x{fmt.height}"
 
 
 @kernel()

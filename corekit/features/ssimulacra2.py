@@ -103,12 +103,6 @@ class Ssimulacra2(FeatureFamily):
         self._work = _work(fmt)
         self._norms = np.zeros((3, N_SCALES, 2, 3))
 
-    @classmethod
-    def unavailable(cls, name: str, fmt: FrameFormat) -> str | None:
-        if min(fmt.width, fmt.height) >= MIN_SIDE:
-            return None
-        return f"needs at least {MIN_SIDE}x{MIN_SIDE} pixels, the clip has {fmt.width}x{fmt.height}"
-
     def reference(self, planes: Planes) -> None:
         for kept, (linear, halved) in zip(self._kept, self._linear, strict=False):
             _take_reference(planes, self._peak, self._shifts, linear, halved, kept, self._work)

@@ -1,7 +1,7 @@
 """Video files through PyAV: probe, decode, scale, encode. Nothing else opens a video; importing this loads ``av``."""
 
+from corekit.planes import Plane, Planes
 from corekit.video.encode import encode_video, encoder_version
-from corekit.video.formats import Plane, Planes
 from corekit.video.probe import frame_format, probe
 from corekit.video.reader import VideoReader
 from corekit.video.versions import decoder_versions

@@ -20,7 +20,8 @@ from av.video.stream import VideoStream
 
 from corekit.errors import ClipError, UsageError
 from corekit.model import FrameFormat
-from corekit.video.formats import MATRICES, PRIMARIES, RANGES, TRANSFERS, Planes
+from corekit.planes import Planes
+from corekit.video.formats import MATRICES, PRIMARIES, RANGES, TRANSFERS
 
 _UNSPECIFIED = 2
 # The encoders' own parameters. libx264's AVX-512 macroblock tree reads memory that nobody wrote, so that a few encodes

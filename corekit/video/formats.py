@@ -7,17 +7,13 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 from av import VideoFrame
 from av.video.plane import VideoPlane
 from msgspec import Struct
 
 from corekit.errors import ClipError
 from corekit.model import Chroma, FrameFormat
-
-Plane = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
-Planes = tuple[Plane, Plane, Plane]
-"""One frame, ``(y, cb, cr)``: C-contiguous arrays of the shapes and the sample type that its ``FrameFormat`` says."""
+from corekit.planes import Plane, Planes
 
 # Names as ffprobe prints them (libavutil/pixdesc.c), by code point of ITU-T H.273; 2 is "unspecified".
 TRANSFERS = {

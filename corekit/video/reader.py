@@ -11,7 +11,8 @@ from av import FFmpegError, VideoFrame
 
 from corekit.errors import ClipError
 from corekit.model import FrameFormat, RawVideo
-from corekit.video.formats import Planes, layout_of, required_layout, unpack
+from corekit.planes import Planes
+from corekit.video.formats import layout_of, required_layout, unpack
 from corekit.video.probe import frame_format, probe_source
 from corekit.video.scale import Scaler, turn, turned
 from corekit.video.source import Source

@@ -7,7 +7,8 @@ from av import VideoFrame
 from av.video.reformatter import Interpolation, VideoReformatter
 
 from corekit.model import FrameFormat
-from corekit.video.formats import Planes, contiguous
+from corekit.planes import Planes
+from corekit.video.formats import contiguous
 
 
 class Scaler:

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from corekit.features.adm import Adm
+from corekit.features.registry import undefined
 from corekit.model import FrameFormat
 from tests.features.generated_clips import CONTENTS, DAMAGES, formats, generate
 from tests.features.golden_clips import CLIP_PAIRS, GoldenPair, clip_pair, corpus_pairs, run
@@ -90,5 +91,5 @@ def test_rungs_share_the_reference() -> None:
 
 
 def test_unavailable() -> None:
-    assert Adm.unavailable("adm2", FrameFormat(33, 33, 8, "420")) is None
-    assert Adm.unavailable("adm2", FrameFormat(32, 64, 8, "420")) == "needs at least 33x33 pixels, the clip has 32x64"
+    assert undefined("adm2", FrameFormat(33, 33, 8, "420")) is None
+    assert undefined("adm2", FrameFormat(32, 64, 8, "420")) == "needs at least 33x33 pixels, the clip has 32x64"

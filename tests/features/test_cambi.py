@@ -17,6 +17,7 @@ from corekit.features.cambi import (
     window_size,
 )
 from corekit.features.family import Planes
+from corekit.features.registry import undefined
 from corekit.model import Chroma, FrameFormat
 from tests.features.golden_clips import CLIP_PAIRS, clip_pair, corpus_pairs, run
 from tests.features.libvmaf_judge import libvmaf_scores
@@ -70,12 +71,12 @@ def test_window_is_65_pixels_on_a_4k_display() -> None:
     ],
 )
 def test_geometry(width: int, height: int, reason: str | None) -> None:
-    assert Cambi.unavailable("cambi", FrameFormat(width, height, 8, "420")) == reason
+    assert undefined("cambi", FrameFormat(width, height, 8, "420")) == reason
 
 
 def test_widest_window() -> None:
-    assert Cambi.unavailable("cambi", FrameFormat(3932, 2160, 8, "420")) is None
-    assert Cambi.unavailable("cambi", FrameFormat(3933, 2160, 8, "420")) is not None
+    assert undefined("cambi", FrameFormat(3932, 2160, 8, "420")) is None
+    assert undefined("cambi", FrameFormat(3933, 2160, 8, "420")) is not None
 
 
 @pytest.mark.parametrize("depth", [8, 10, 16])

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from corekit.features import ciede2000
 from corekit.features.ciede2000 import Ciede2000
 from corekit.features.family import Planes
+from corekit.features.registry import undefined
 from corekit.model import FrameFormat
 from tests.features.generated_clips import CONTENTS, DAMAGES, formats, generate
 from tests.features.golden_clips import CLIP_PAIRS, GoldenPair, clip_pair, corpus_pairs, run
@@ -163,6 +164,6 @@ def test_rungs_share_the_reference_which_may_be_overwritten() -> None:
 
 
 def test_unavailable() -> None:
-    assert Ciede2000.unavailable("ciede2000", FrameFormat(64, 48, 8, "420")) is None
-    refused = "needs 4:2:0 or 4:4:4 chroma, the clip has 4:2:2"
-    assert Ciede2000.unavailable("ciede2000", FrameFormat(64, 48, 8, "422")) == refused
+    assert undefined("ciede2000", FrameFormat(64, 48, 8, "420")) is None
+    refused = "is not defined for 4:2:2 (libvmaf reads past its chroma rows)"
+    assert undefined("ciede2000", FrameFormat(64, 48, 8, "422")) == refused

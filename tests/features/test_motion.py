@@ -14,6 +14,7 @@ from scipy.ndimage import correlate1d
 
 from corekit.features.family import Planes
 from corekit.features.motion import Definition, Motion
+from corekit.features.registry import undefined
 from corekit.model import FrameFormat
 from tests.features.generated_clips import CONTENTS, formats, generate
 from tests.features.golden_clips import CLIP_PAIRS, GoldenPair, clip_pair, corpus_pairs, run
@@ -129,5 +130,5 @@ def test_rungs_share_the_reference() -> None:
 
 
 def test_unavailable() -> None:
-    assert Motion.unavailable("motion", FrameFormat(3, 3, 8, "420")) is None
-    assert Motion.unavailable("motion", FrameFormat(2, 48, 8, "420")) == "needs at least 3x3 pixels, the clip has 2x48"
+    assert undefined("motion", FrameFormat(3, 3, 8, "420")) is None
+    assert undefined("motion", FrameFormat(2, 48, 8, "420")) == "needs at least 3x3 pixels, the clip has 2x48"

@@ -10,6 +10,7 @@ from scipy.fft import dctn
 
 from corekit.features import psnr_hvs
 from corekit.features.psnr_hvs import PsnrHvs
+from corekit.features.registry import undefined
 from corekit.model import FrameFormat
 from tests.features.generated_clips import CONTENTS, DAMAGES, formats, generate
 from tests.features.golden_clips import CLIP_PAIRS, GoldenPair, clip_pair, corpus_pairs, run
@@ -120,12 +121,9 @@ def test_rungs_share_the_reference_which_may_be_overwritten() -> None:
 
 
 def test_unavailable() -> None:
-    assert PsnrHvs.unavailable("psnr_hvs", FrameFormat(15, 15, 12, "420")) is None
+    assert undefined("psnr_hvs", FrameFormat(15, 15, 12, "420")) is None
     assert (
-        PsnrHvs.unavailable("psnr_hvs", FrameFormat(14, 64, 8, "420"))
-        == "needs at least 8x8 samples in each plane, the clip's chroma has 7x32"
+        undefined("psnr_hvs", FrameFormat(14, 64, 8, "420"))
+        == "needs chroma planes of at least 8x8 samples, the clip's have 7x32"
     )
-    assert (
-        PsnrHvs.unavailable("psnr_hvs", FrameFormat(64, 64, 16, "420"))
-        == "needs at most 12 bits a sample, the clip has 16"
-    )
+    assert undefined("psnr_hvs", FrameFormat(64, 64, 16, "420")) == "needs at most 12 bits a sample, the clip has 16"

@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 
 from corekit.features._small_matrix import N, find_eigenvalues, solve
 from corekit.features.family import Planes
+from corekit.features.registry import undefined
 from corekit.features.speed import ANTIALIAS, LOCAL_MEAN, Speed
 from corekit.model import Chroma, FrameFormat
 from tests.features.golden_clips import CLIP_PAIRS, GoldenPair, clip_pair, corpus_pairs, run
 from tests.features.libvmaf_judge import libvmaf_scores
 from tests.shared_data import needs_shared
 
-TOO_SMALL = "needs chroma planes of at least 80x80 pixels, the clip has {}"
+TOO_SMALL = "needs chroma planes of at least 80x80 samples, the clip's have {}"
 
 
 @needs_shared
@@ -35,7 +36,7 @@ def test_corpora_equal_scalar_libvmaf(corpus: str) -> None:
 def check(pair: GoldenPair) -> None:
     values = run(Speed(pair.fmt), pair.reference, pair.distorted)
     for name, column in zip(Speed.names, values.T, strict=True):
-        assert (Speed.unavailable(name, pair.fmt) is None) == (name in pair.features)
+        assert (undefined(name, pair.fmt) is None) == (name in pair.features)
         if name in pair.features:
             assert column == pytest.approx(pair.features[name][: len(column)], rel=0, abs=1e-9)
         else:
@@ -51,13 +52,13 @@ def check(pair: GoldenPair) -> None:
         (FrameFormat(160, 80, 8, "422"), None, None),
         (
             FrameFormat(100, 79, 10, "444"),
-            "needs luma planes of at least 80x80 pixels, the clip has 100x79",
+            "needs at least 80x80 pixels, the clip has 100x79",
             TOO_SMALL.format("100x79"),
         ),
     ],
 )
 def test_geometry(fmt: FrameFormat, temporal: str | None, chroma: str | None) -> None:
-    assert [Speed.unavailable(name, fmt) for name in Speed.names] == [temporal, chroma, chroma, chroma]
+    assert [undefined(name, fmt) for name in Speed.names] == [temporal, chroma, chroma, chroma]
     frames = moving_pictures(fmt, 2, seed=1)
     values = run(Speed(fmt), frames, frames)
     assert np.isnan(values[1]).tolist() == [temporal is not None] + 3 * [chroma is not None]

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import correlate1d
 
+from corekit.features.registry import undefined
 from corekit.features.ssim import FloatMsSsim, FloatSsim
 from corekit.model import FrameFormat
 from tests.features.generated_clips import CONTENTS, DAMAGES, formats, generate
@@ -132,7 +133,7 @@ def test_rungs_share_the_reference_which_may_be_overwritten(family: type[FloatSs
 
 def test_unavailable() -> None:
     small = FrameFormat(128, 72, 8, "420")
-    assert FloatMsSsim.unavailable("float_ms_ssim", small) == "needs at least 176x176 pixels, the clip has 128x72"
-    assert FloatSsim.unavailable("float_ssim", small) is None
+    assert undefined("float_ms_ssim", small) == "needs at least 176x176 pixels, the clip has 128x72"
+    assert undefined("float_ssim", small) is None
     narrow = FrameFormat(10, 200, 8, "420")
-    assert FloatSsim.unavailable("float_ssim", narrow) == "needs at least 11x11 pixels, the clip has 10x200"
+    assert undefined("float_ssim", narrow) == "needs at least 11x11 pixels, the clip has 10x200"

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from corekit.features import _recursive_blur as blur
 from corekit.features._ssimulacra2_weights import WEIGHTS
 from corekit.features.family import Planes
+from corekit.features.registry import undefined
 from corekit.features.ssimulacra2 import Ssimulacra2
 from corekit.model import Chroma, FrameFormat
 from tests.features.golden_clips import CLIP_PAIRS, clip_pair, corpus_pairs, run
@@ -42,7 +43,7 @@ def test_corpora_equal_the_fork(corpus: str) -> None:
     [(8, 8, None), (7, 300, "needs at least 8x8 pixels, the clip has 7x300"), (1920, 8, None)],
 )
 def test_geometry(width: int, height: int, reason: str | None) -> None:
-    assert Ssimulacra2.unavailable("ssimulacra2", FrameFormat(width, height, 8, "420")) == reason
+    assert undefined("ssimulacra2", FrameFormat(width, height, 8, "420")) == reason
 
 
 @pytest.mark.parametrize("kind", ["noise", "flat", "dark", "bright"])

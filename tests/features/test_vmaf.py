@@ -57,7 +57,7 @@ def test_live_libvmaf(fmt: FrameFormat, content: str, damage: str, seed: int) ->
 
 def test_scores_are_cut_to_the_scale() -> None:
     best = PERFECT | {"motion2": 20.0}
-    worst = dict.fromkeys(INPUTS, 0.0)
+    worst = dict.fromkeys(INPUTS, 0.1) | {"motion2": 0.0}
     assert score(best, worst).tolist() == [100.0, 0.0]
 
 
