@@ -62,7 +62,7 @@ def frame_batch(
         raise IntegrityError(f"{path} was changed ({clip_name}); delete it and run the same command again")
     part = pa.ipc.open_file(pa.BufferReader(content)).read_all()
     count = part.num_rows
-    same = {"corpus": corpus, "source": source, "clip_name": clip_name, "codec": codec}
+    same: dict[str, str | None] = {"corpus": corpus, "source": source, "clip_name": clip_name, "codec": codec}
     same["teacher_model"] = VMAF_MODEL if teacher and VMAF in part.column_names else None
     schema = arrow_schema(FRAME_COLUMNS, {})
     arrays = []

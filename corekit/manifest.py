@@ -201,7 +201,7 @@ def read_manifest(path: Path | str) -> Manifest:
     path = Path(path)
     try:
         return msgspec.json.decode(path.read_bytes(), type=Manifest)
-    except (msgspec.DecodeError, OSError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, OSError) as error:
         raise IntegrityError(
             f"{path} is not a {SCHEMA_ID} manifest ({error}); write it again with the command that made it"
         ) from error

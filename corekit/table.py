@@ -104,7 +104,7 @@ def read_table(path: Path | str) -> Table:
     Raises
     ------
     UsageError
-        The file is missing or is not Parquet.
+        The file is missing, damaged or no Parquet.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -113,11 +113,15 @@ def read_table(path: Path | str) -> Table:
 
     path = Path(path)
     try:
-        data = pq.ParquetFile(path).read()
+        with pq.ParquetFile(path) as file:
+            data = file.read()
     except FileNotFoundError as error:
         raise UsageError(f"{path} does not exist; name a table that `corekit run` wrote") from error
     except pa.ArrowInvalid as error:
         raise UsageError(f"{path} is not a Parquet file; name a table that `corekit run` wrote") from error
+    except OSError as error:
+        reason = str(error).splitlines()[0]
+        raise UsageError(f"{path} cannot be read ({reason}); name a table that `corekit run` wrote") from error
     beside = manifest_path(path)
     return Table(path, data, read_manifest(beside) if beside.exists() else None)
 

@@ -61,7 +61,7 @@ def features_page() -> str:
         "In the locked order. Smallest is the size of the picture, or of its chroma planes; a clip that is smaller has null there, with the\n"
         "reason in the manifest. Tolerance is the largest difference to scalar libvmaf 3.2 (to the lusoris fork for\n"
         "ssimulacra2) that the exact backends allow themselves; libvmaf's own SIMD code differs from its scalar code by up to\n"
-        "1e-4, and FFmpeg prints 6 decimals. Chroma of odd 4:2:0 sizes is rounded up. What the arithmetic is stands at the\n"
+        "1e-4 (ADM of 8-bit pictures whose width is 32k + 1: up to 4.5e-2), and FFmpeg prints 6 decimals. Chroma of odd 4:2:0 sizes is rounded up. What the arithmetic is stands at the\n"
         "head of each module in `corekit/features/`.\n\n" + "\n".join(lines) + "\n"
     )
 

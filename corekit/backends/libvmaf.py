@@ -18,7 +18,7 @@ from corekit.model import FrameFormat
 from corekit.schema import VMAF, VMAF_MODEL
 
 if TYPE_CHECKING:
-    from corekit.backends.base import Planes
+    from corekit.planes import Planes
 
 COREKIT_API = 1
 
@@ -38,6 +38,7 @@ _EXTRACTORS = {
 """Which of libvmaf's extractors yields a feature."""
 
 _SINCE_3_1 = ("speed_temporal", "speed_chroma")
+VERSION_S = 30.0
 _DEPTHS = (8, 10, 12)
 _TRIAL_FORMAT = FrameFormat(176, 176, 8, "420")
 
@@ -269,9 +270,9 @@ def _bundled_ffmpeg() -> str:
 
 def _printed(command: list[str], option: str) -> str:
     try:
-        done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=30, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=VERSION_S, check=False)
     except OSError as error:
         raise BackendError(f"{command[0]} cannot be run: {error.strerror}; name another with {option}") from error
     except subprocess.TimeoutExpired as error:
-        raise BackendError(f"{command[0]} gave no answer for 30 s; name another with {option}") from error
+        raise BackendError(f"{command[0]} gave no answer for {VERSION_S:g} s; name another with {option}") from error
     return done.stdout or done.stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from corekit.schema import FEATURES
@@ -15,11 +16,11 @@ if TYPE_CHECKING:
 _OLD_NAMES = {
     "VMAF_integer_feature_motion_sad_score": "motion",
     "VMAF_integer_feature_motion_v2_sad_score": "motion",
+    "cambi_eotf_pq": "cambi",
     "ciede": "ciede2000",
     "ms_ssim": "float_ms_ssim",
     "ssim": "float_ssim",
 }
-_WITH_OPTIONS = ("cambi",)
 _KNOWN = frozenset(FEATURES)
 MOTION_3_2_KEY = "VMAF_integer_feature_motion_sad_score"
 """Only libvmaf >= 3.2 writes it: the sign of its definition of motion."""
@@ -38,14 +39,12 @@ class LibvmafLog:
 def feature_of(key: str) -> str | None:
     """The feature that a key of a log stands for, or None for a key that is no feature of ours.
 
-    Integer variants carry the prefix ``integer_`` in newer versions; non-default options are appended to the name
-    (``cambi_eotf_pq``).
+    Integer variants carry the prefix ``integer_`` in newer versions. Options that are not the default are appended to the
+    name: ``cambi_eotf_pq`` is ours, ``adm2_egl_1`` or ``cambi_source`` are other measures.
     """
     name = key.removeprefix("integer_")
     name = _OLD_NAMES.get(name, name)
-    if name in _KNOWN:
-        return name
-    return next((base for base in _WITH_OPTIONS if name.startswith(f"{base}_")), None)
+    return name if name in _KNOWN else None
 
 
 def parse_log(content: bytes) -> LibvmafLog:
@@ -81,7 +80,7 @@ def parse_log(content: bytes) -> LibvmafLog:
 def _document(content: bytes) -> dict[str, Any]:
     try:
         document = json.loads(content)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"it is not JSON ({error})") from error
     frames = document.get("frames") if isinstance(document, dict) else None
     if not isinstance(frames, list) or not all(
@@ -95,5 +94,6 @@ def _number(value: Any) -> float:
     if value is None:
         return float("inf")
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
+        with suppress(OverflowError):
+            return float(value)
     return float("nan")

@@ -15,7 +15,7 @@ from corekit.markers import hookimpl
 from corekit.model import Clip
 
 if TYPE_CHECKING:
-    from corekit.backends.base import Planes
+    from corekit.planes import Planes
 
 COREKIT_API = 1
 

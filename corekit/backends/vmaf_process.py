@@ -15,7 +15,8 @@ from corekit.errors import ClipError
 WINDOW = 4
 """Frames of each side that may wait for a process; with its own queues this bounds the memory."""
 
-_STALL_S = 120.0
+STALL_S = 120.0
+EXIT_S = 10.0
 _READ = 1 << 16
 
 
@@ -83,7 +84,12 @@ class VmafProcess:
             It failed: says how.
         """
         stdout, stderr = (bytes(content) for content in self._collected.values())
-        code = self._process.wait(timeout=10)
+        try:
+            code = self._process.wait(timeout=EXIT_S)
+        except subprocess.TimeoutExpired as error:
+            raise ClipError(
+                "compare", f"libvmaf closed its output but did not end in {EXIT_S:g} s and was stopped"
+            ) from error
         if code != 0:
             how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
             words = " ".join(stderr.decode(errors="replace").split())[-300:]
@@ -149,23 +155,24 @@ class VmafProcess:
             os.close(descriptor)
 
 
-def pump(processes: Sequence[VmafProcess], *, until: Callable[[], bool], stall_s: float = _STALL_S) -> None:
+def pump(processes: Sequence[VmafProcess], *, until: Callable[[], bool], stall_s: float | None = None) -> None:
     """Move data between us and the processes until the condition holds.
 
     Raises
     ------
     ClipError
-        Nothing moved for ``stall_s`` seconds.
+        Nothing moved for ``stall_s`` seconds (``STALL_S`` unless given).
     """
+    patience = STALL_S if stall_s is None else stall_s
     last_move = time.monotonic()
     while not until():
         with selectors.DefaultSelector() as selector:
             for process in processes:
                 process.register(selector)
-            events = selector.select(timeout=1.0)
+            events = selector.select(timeout=min(1.0, patience))
         for key, _ in events:
             key.data.move(key.fd)
         if events:
             last_move = time.monotonic()
-        elif time.monotonic() - last_move > stall_s:
-            raise ClipError("compare", f"libvmaf moved nothing for {stall_s:g} s and was stopped")
+        elif time.monotonic() - last_move > patience:
+            raise ClipError("compare", f"libvmaf moved nothing for {patience:g} s and was stopped")

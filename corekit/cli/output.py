@@ -37,7 +37,7 @@ def human_bytes(count: int) -> str:
 
 def human_seconds(seconds: float) -> str:
     """``3725`` as ``1 h 02 min``."""
-    if seconds < 60:
+    if round(seconds) < 60:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"

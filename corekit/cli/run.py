@@ -30,22 +30,32 @@ def _read_config(context: click.Context, parameter: click.Parameter, path: Path 
         raise UsageError(f"--config {path}: {error.strerror}; name a TOML file") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"--config {path}: {error}; correct the TOML") from error
-    names = {option.name for option in context.command.params} - {"config"}
-    by_flag = {
-        flag.lstrip("-"): option.name
-        for option in context.command.params
-        for flag in option.opts
-        if option.name in names
-    }
+    options = [
+        option for option in context.command.params if isinstance(option, click.Option) and option.name != "config"
+    ]
+    by_flag = {flag.lstrip("-"): option for option in options for flag in option.opts}
     defaults: dict[str, Any] = {}
     for key, value in content.items():
-        name = by_flag.get(key.replace("_", "-"))
-        if name is None:
+        option = by_flag.get(key.replace("_", "-"))
+        if option is None or option.name is None:
             raise UsageError(f"--config {path}: unknown option {key!r}; known: {', '.join(sorted(by_flag))}")
-        if name == "settings" and isinstance(value, dict):
-            value = [f"{k}={v}" for k, v in value.items()]
-        defaults[name] = value
+        given = _as_on_the_command_line(option, value)
+        if given is None:
+            kind = "true or false" if option.is_flag else "a list of texts" if option.multiple else "one text or number"
+            raise UsageError(f"--config {path}: {key} is {value!r}; give {kind}")
+        defaults[option.name] = given
     context.default_map = {**(context.default_map or {}), **defaults}
+
+
+def _as_on_the_command_line(option: click.Option, value: Any) -> bool | str | list[str] | None:
+    """A value of the file as typing it would have given it, or None where it is of another kind than the option."""
+    if option.name == "settings" and isinstance(value, dict):
+        return [f"{key}={str(item).lower() if isinstance(item, bool) else item}" for key, item in value.items()]
+    if option.is_flag:
+        return value if isinstance(value, bool) else None
+    if option.multiple:
+        return value if isinstance(value, list) and all(isinstance(item, str) for item in value) else None
+    return None if isinstance(value, bool) or not isinstance(value, str | int | float) else str(value)
 
 
 def _settings(context: click.Context, parameter: click.Parameter, pairs: tuple[str, ...]) -> dict[str, str]:
@@ -134,7 +144,7 @@ def _settings(context: click.Context, parameter: click.Parameter, pairs: tuple[s
     help="Progress on standard error: a bar on a terminal, JSON lines, plain lines, or nothing.",
 )
 @click.pass_context
-def run(context: click.Context, *, dry_run: bool, as_json: bool, log: str, **given: Any) -> int:
+def run(context: click.Context, /, *, dry_run: bool, as_json: bool, log: str, **given: Any) -> int:
     """Read a corpus, measure its clips, and write one v3 row per clip with a manifest beside the table.
 
     What has been measured is kept in a ledger: after an interruption, new clips or a changed option the same command
@@ -178,7 +188,8 @@ def _progress(log: str) -> Progress:
 def _show_plan(report: PlanReport) -> None:
     estimate = report.estimate
     splits = ", ".join(
-        f"{name} {split['contents']} contents ({split['rows']} rows)" for name, split in report.splits.items()
+        f"{name} {split['contents']} contents ({split['clips']} clips, {split['rows']} rows)"
+        for name, split in report.splits.items()
     )
     lines = [
         ("corpus", f"{report.corpus} at {report.root}"),

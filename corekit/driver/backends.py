@@ -27,8 +27,8 @@ class BackendStatus(Struct, frozen=True, kw_only=True):
     versions: dict[str, str]
 
 
-def choose_backend(composition: Composition, options: RunOptions, features: tuple[str, ...]) -> BackendInfo:
-    """Register the backend of a run and return its description.
+def choose_backend(composition: Composition, options: RunOptions) -> tuple[BackendInfo, str]:
+    """Register the backend of a run; returns its description, and a line to tell where a better one does not work.
 
     Raises
     ------
@@ -36,14 +36,14 @@ def choose_backend(composition: Composition, options: RunOptions, features: tupl
         ``auto`` was asked for and none works here: says for each why not.
     """
     if options.backend != "auto":
-        return composition.add_backend(options.backend)
+        return composition.add_backend(options.backend), ""
     present = {point.name for point in discovery.installed("backend")} - discovery.disabled_names(options.disable)
-    tried = []
+    tried: list[str] = []
     for name in AUTO_ORDER:
         if name in present:
             status = _status(name, options.disable, options.device)
             if status.usable:
-                return composition.add_backend(name)
+                return composition.add_backend(name), "; ".join([*tried, f"using {name}"]) if tried else ""
             tried.append(f"{name}: {status.reason}")
     reasons = "; ".join(tried) or "none is installed"
     raise BackendError(f"no backend works here ({reasons}); install one, or name one with --backend")

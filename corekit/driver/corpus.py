@@ -42,10 +42,10 @@ class Corpus:
         """The clip's split: the corpus's own where it prescribes one, else by content hash."""
         return clip.split or split_of(clip.content, seed or self.info.split_seed)
 
-    def label_files(self) -> list[Path]:
-        """The label files that the clips came from."""
+    def label_files(self) -> dict[str, Path]:
+        """The label files that the clips came from, by the name that their origins give them."""
         names = dict.fromkeys(clip.origin.rpartition(":")[0] for clip in self.clips)
-        return [self.root / name for name in names if name]
+        return {name: self.root / name for name in names if name and (self.root / name).is_file()}
 
 
 def open_corpus(
@@ -97,6 +97,7 @@ def find_root(info: CorpusInfo, given: Path | None) -> Path:
 
 def _checked(clips: Iterator[Clip], info: CorpusInfo) -> Iterator[Clip]:
     seen: dict[str, str] = {}
+    first: dict[str, Clip] = {}
     for clip in clips:
         _check_path(clip)
         if clip.name in seen:
@@ -105,14 +106,33 @@ def _checked(clips: Iterator[Clip], info: CorpusInfo) -> Iterator[Clip]:
                 "a clip has one label: remove one of the two lines"
             )
         seen[clip.name] = clip.origin or clip.path
+        _check_split(clip, first.setdefault(clip.content, clip))
         yield clip
 
 
 def _check_path(clip: Clip) -> None:
     path = PurePosixPath(clip.path)
     hostile = path.is_absolute() or ".." in path.parts or "\0" in clip.path or "\\" in clip.path or not path.name
-    if hostile or path.name != clip.name:
+    if hostile or path.name != clip.name or not _is_text(clip.path + clip.content):
         raise CorpusError(
             f"{clip.origin or 'the plugin'}: {clip.path!r} is not a path of a clip below the corpus root; "
             "correct the name in the label file"
+        )
+
+
+def _is_text(name: str) -> bool:
+    """Whether a name can be written as UTF-8: one with undecodable bytes cannot."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _check_split(clip: Clip, first: Clip) -> None:
+    if clip.split != first.split:
+        raise CorpusError(
+            f"{clip.origin or clip.path}: content {clip.content!r} is put into {clip.split or 'no split'} here and into "
+            f"{first.split or 'no split'} at {first.origin or first.path}; a content belongs to one split: correct one of "
+            "the two lines"
         )

@@ -1,7 +1,8 @@
-"""How long a run will take and how much it will write, guessed before it starts."""
+"""What the headers of a few clips tell before a run starts: how long it will take, how much it will write."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 
 from msgspec import Struct
@@ -10,6 +11,7 @@ from corekit.driver.corpus import Corpus
 from corekit.driver.options import RunOptions
 from corekit.driver.tasks import Task
 from corekit.errors import ClipError
+from corekit.model import FrameFormat
 from corekit.schema import INFORMATIVE
 
 _SAMPLE = 8
@@ -60,6 +62,17 @@ def estimate(corpus: Corpus, tasks: Sequence[Task], options: RunOptions, feature
         state_bytes=len(tasks) * (_LEDGER_BYTES + frame_bytes),
         sampled_clips=len(frames),
     )
+
+
+def first_format(corpus: Corpus, tasks: Sequence[Task]) -> FrameFormat | None:
+    """The frame format of the first task whose header can be read."""
+    from corekit.video import frame_format, probe
+
+    for task in tasks[:_SAMPLE]:
+        source = task.reference or task.clip
+        with contextlib.suppress(ClipError):
+            return frame_format(probe(corpus.path(source), source.raw))
+    return None
 
 
 def _milliseconds_per_frame(task: Task, options: RunOptions, features: Sequence[str]) -> float:

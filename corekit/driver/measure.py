@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,8 +20,8 @@ from corekit.model import Clip, Measurement, Pooled, Probe, Value
 from corekit.schema import INFORMATIVE
 
 if TYPE_CHECKING:
-    from corekit.backends.base import FrameValues
-    from corekit.video import Planes, VideoReader
+    from corekit.planes import Planes, Values
+    from corekit.video import VideoReader
 
 Beat = Callable[[int], None]
 SELF_REASON = "the clip is compared with itself, where the feature is a constant (--identity compute computes it)"
@@ -29,28 +29,48 @@ NOT_ASKED = "not asked for (--features)"
 NO_EOTF = "libvmaf's cambi knows no eotf for this transfer; bt1886 was used"
 
 
-class Digests:
-    """SHA-256 of the files of a job: those known already, and those hashed here."""
+class StateError(Exception):
+    """What a worker must keep cannot be kept: no clip's fault, and no use to go on."""
 
-    def __init__(self, root: Path, known: Mapping[str, str], beat: Beat) -> None:
+
+class Digests:
+    """SHA-256 of the files of a job: those known already and untouched since, and those hashed here."""
+
+    def __init__(self, root: Path, known: Iterable[Hashed], beat: Beat) -> None:
         self._root = root
-        self._known = dict(known)
+        self._earlier = {hashed.path: hashed for hashed in known}
+        self._now: dict[str, Hashed] = {}
         self._beat = beat
         self.fresh: list[Hashed] = []
 
     def of(self, path: str, stage: str) -> str:
-        if path not in self._known:
-            file = self._root / path
+        if path not in self._now:
             try:
-                stamp = FileStamp.of(file)
-                digest = sha256_file(file, on_bytes=lambda _: self._beat(0))
+                self._now[path] = self._look(path)
             except OSError as error:
                 raise ClipError(
                     stage, f"{path} cannot be read: {error.strerror}; check the file and its disk"
                 ) from error
-            self.fresh.append(Hashed(path, stamp, digest))
-            self._known[path] = digest
-        return self._known[path]
+        return self._now[path].sha256
+
+    def check_unchanged(self, path: str) -> None:
+        """Raise ``ClipError`` where the file is no longer the one that was hashed."""
+        try:
+            unchanged = FileStamp.of(self._root / path) == self._now[path].stamp
+        except OSError:
+            unchanged = False
+        if not unchanged:
+            raise ClipError("decode", f"{path} was changed while it was read; run the same command again")
+
+    def _look(self, path: str) -> Hashed:
+        file = self._root / path
+        stamp = FileStamp.of(file)
+        earlier = self._earlier.get(path)
+        if earlier is not None and earlier.stamp == stamp:
+            return earlier
+        hashed = Hashed(path, stamp, sha256_file(file, on_bytes=lambda _: self._beat(0)))
+        self.fresh.append(hashed)
+        return hashed
 
 
 class _Work(Struct):
@@ -69,7 +89,7 @@ class _Work(Struct):
     notes: tuple[str, ...] = ()
 
 
-def pool(values: FrameValues) -> Pooled | None:
+def pool(values: Values) -> Pooled | None:
     """Mean, standard deviation (ddof 0), linear 10th and 90th percentile over finite frames; None where there is none."""
     finite = values[np.isfinite(values)]
     if finite.size == 0:
@@ -93,7 +113,18 @@ def measure_job(job: Job, settings: Settings, extractor: Extractor | None, beat:
             results = _with_frames(job, works, settings, extractor, beat, stack)
     share = (time.monotonic() - started) / len(works)
     for work in works:
+        _distrust(work, digests)
         yield _answer(work, results.get(work.task.clip.name), settings, extractor, share)
+
+
+def _distrust(work: _Work, digests: Digests) -> None:
+    """Values of a file that changed meanwhile belong to no digest: such a task stays open for the next run."""
+    if work.error is None:
+        try:
+            for clip in filter(None, (work.task.clip, work.task.reference)):
+                digests.check_unchanged(clip.path)
+        except ClipError as error:
+            work.error, work.identity = error, None
 
 
 class _Result(Struct):
@@ -122,6 +153,8 @@ def _identify(work: _Work, settings: Settings, extractor: Extractor | None, dige
         )
     except ClipError as error:
         work.error = error
+    except OSError as error:
+        work.error = ClipError("compare", f"{error.filename} cannot be read: {error.strerror}; check the file")
 
 
 def decoder_identity(extractor: Extractor | None) -> dict[str, str]:
@@ -301,6 +334,8 @@ def _answer(
             if values is None:
                 nulls.setdefault(feature, f"backend {settings.backend} gave no value")
                 continue
+            if fault := _value_fault(values, feature, result, extractor):
+                return Failed(work.identity, clip.name, "compare", f"backend {settings.backend} {fault}")
             statistics = pool(values)
             if statistics is None:
                 nulls.setdefault(feature, "no frame has a finite value")
@@ -308,9 +343,7 @@ def _answer(
                 pooled[feature] = statistics
     frames_sha256 = None
     if settings.frames_dir is not None and result.features is not None:
-        from corekit.frames import write_part
-
-        frames_sha256 = write_part(Path(settings.frames_dir), work.identity, result.features.values)
+        frames_sha256 = _keep_frames(Path(settings.frames_dir), work.identity, result.features)
     n_frames = result.features.n_frames if result.features else None
     measurement = Measurement(
         clip_sha256=work.clip_sha256,
@@ -330,6 +363,31 @@ def _answer(
         frames_sha256=frames_sha256,
     )
     return Done(work.identity, clip.name, measurement)
+
+
+def _value_fault(values: Values, feature: str, result: _Result, extractor: Extractor | None) -> str:
+    """What is wrong with a backend's values of a feature (one clause), or an empty string."""
+    assert result.features is not None
+    compared = result.features.n_frames
+    counts = (result.frames_ref, result.frames_dis)
+    if extractor is not None and extractor.reads_video:
+        compared = min(count for count in counts if count is not None)
+    if getattr(values, "dtype", None) != np.float64 or values.shape != (compared,):
+        said = f"{values.dtype} of shape {values.shape}" if isinstance(values, np.ndarray) else type(values).__name__
+        return f"gave {said} as {feature} of {compared} frames, not float64 of shape ({compared},); report it to its authors"
+    return ""
+
+
+def _keep_frames(folder: Path, identity: str, features: PairFeatures) -> str:
+    from corekit.frames import write_part
+
+    try:
+        return write_part(folder, identity, features.values)
+    except OSError as error:
+        raise StateError(
+            f"per-frame values cannot be written to {folder}: {error.strerror}; free space or check the disk: what has "
+            "finished is kept; run the same command again to go on"
+        ) from error
 
 
 def count_mismatch(reference: str, frames_ref: int | None, frames_dis: int | None) -> str:

@@ -72,10 +72,16 @@ class RunOptions(Struct, frozen=True, kw_only=True):
             raise UsageError(f"--workers {self.workers}: give at least 1")
         if self.limit is not None and self.limit < 1:
             raise UsageError(f"--limit {self.limit}: give at least 1")
-        if self.timeout_s <= 0:
+        if not self.timeout_s > 0:
             raise UsageError(f"--timeout {self.timeout_s:g}: give a positive number of seconds")
         if self.table.suffix != ".parquet":
             raise UsageError(f"--out {self.out}: give a name that ends in .parquet")
+        if self.table.is_dir():
+            raise UsageError(f"--out {self.out}: this is a folder; give the name of a file")
+        if self.max_failures is not None and self.max_failures < 0:
+            raise UsageError(f"--max-failures {self.max_failures}: give 0 or more")
+        if self.snapshot is not None and not self.snapshot > 0:
+            raise UsageError(f"--snapshot {self.snapshot}: give at least 1 minute")
         self.shard_numbers()
 
     def shard_numbers(self) -> tuple[int, int]:
@@ -97,7 +103,10 @@ def resolve_features(text: str) -> tuple[str, ...]:
         A name is neither a set nor a feature.
     """
     wanted: set[str] = set()
-    for name in filter(None, (part.strip() for part in text.split(","))):
+    names = [part.strip() for part in text.split(",") if part.strip()]
+    if not names:
+        raise UsageError(f"--features {text!r} names nothing; give none for labels and headers alone")
+    for name in names:
         if name in FEATURE_SETS:
             wanted.update(FEATURE_SETS[name])
         elif name in FEATURES:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 
@@ -14,10 +15,12 @@ from corekit.driver.options import RunOptions
 from corekit.driver.tasks import Task
 from corekit.errors import CorpusError, UsageError
 from corekit.files import sha256_file
-from corekit.model import Clip, JSONValue, Pairing
+from corekit.model import Clip, CorpusInfo, Pairing
 from corekit.split import GIVEN_POLICY, unit_hash
 
 MISSING_REFERENCE = "missing-reference"
+LABEL_TOLERANCE = 0.05 + 1e-9
+"""How far a label may lie outside its native scale and still be kept, as it is."""
 
 
 class Problem(Struct, frozen=True):
@@ -42,6 +45,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     splits: dict[str, dict[str, int]]
     contents: int
     label_sha256: dict[str, str]
+    """Label file, as the clips' origins name it, to the digest of its bytes."""
 
     def groups(self) -> list[list[Task]]:
         """Tasks that share one decoded source, in the order of their first row."""
@@ -70,7 +74,7 @@ def make_plan(
     for task, problem in candidates:
         sifted.add(task, problem)
     contents = _limited(sifted, options.limit)
-    label_sha256 = {path.name: sha256_file(path) for path in corpus.label_files()}
+    label_sha256 = {name: sha256_file(path) for name, path in corpus.label_files().items()}
     run_id = _run_id(corpus, options, pairing, features, label_sha256, sifted.names_in(contents), corpus_settings)
     contents = {content for content in contents if in_shard(content, options)}
     tasks = tuple(task for task in sifted.tasks if task.clip.content in contents)
@@ -113,6 +117,23 @@ def split_policy(corpus: Corpus, clip: Clip) -> str:
     return GIVEN_POLICY if clip.split else corpus.info.split_policy
 
 
+def label_problem(clip: Clip, info: CorpusInfo) -> str:
+    """Why a clip's label cannot be used: what the plugin says of it, or that it is no number of its scale; empty if it can."""
+    label, where = clip.label, clip.origin or clip.path
+    if label.problem or label.kind == "none":
+        return label.problem
+    if label.value is None:
+        return f"{where}: {clip.name} has no {label.kind}; fill it in, or leave the row out"
+    if not math.isfinite(label.value):
+        return f"{where}: the label of {clip.name} is {label.value:g}, not a finite number; correct the row"
+    low = -math.inf if info.label_min is None else info.label_min
+    high = math.inf if info.label_max is None else info.label_max
+    if not low - LABEL_TOLERANCE <= label.value <= high + LABEL_TOLERANCE:
+        scale = f"below {low:g}" if high == math.inf else f"outside {low:g} to {high:g}"
+        return f"{where}: the label of {clip.name} is {label.value:g}, {scale}; correct the row"
+    return ""
+
+
 class _Sifted:
     """Candidate rows, told apart by what is known of them before any video is opened."""
 
@@ -128,8 +149,8 @@ class _Sifted:
         self._names[clip.content].append(clip.name)
         if problem is not None:
             self.problems.append(problem)
-        elif clip.label.problem:
-            self.problems.append(Problem(clip, "label", clip.label.problem))
+        elif reason := label_problem(clip, self._corpus.info):
+            self.problems.append(Problem(clip, "label", reason))
         elif not self.has(clip):
             pass  # among the missing
         elif task.reference is not None and not self.has(task.reference):
@@ -158,7 +179,7 @@ def _pair(corpus: Corpus, pairing: Pairing, options: RunOptions) -> list[tuple[T
         for clip in corpus:
             if clip.is_reference:
                 references[clip.content].append(clip)
-    pairs = []
+    pairs: list[tuple[Task, Problem | None]] = []
     for clip in corpus:
         if clip.is_reference:
             if options.include_references:
@@ -221,11 +242,11 @@ def _run_id(
     names: list[str],
     corpus_settings: Mapping[str, str],
 ) -> str:
-    parts: dict[str, JSONValue] = {
+    parts: dict[str, object] = {
         "corpus": corpus.info.name,
         "version": corpus.info.version,
         "labels": sorted(label_sha256.values()),
-        "clips": list(names),
+        "clips": names,
         "pairing": pairing,
         "features": list(features),
         "identity": options.identity,

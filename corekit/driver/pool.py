@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -12,6 +13,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from multiprocessing.connection import Connection, wait
+from pathlib import Path
 from typing import IO, Any
 
 import msgspec
@@ -35,6 +37,8 @@ from corekit.errors import BackendError
 _DECODER = msgspec.msgpack.Decoder(FromWorker)
 _POLL_S = 0.2
 _MAX_STILLBORN = 3
+_START_S = 120.0
+"""What a worker may take to start its backend, however short the timeout of a clip is."""
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
@@ -44,9 +48,9 @@ class _Worker:
     def __init__(self, settings: Settings) -> None:
         ours, theirs = socket.socketpair()
         self.log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
-        environment = {**os.environ, **dict.fromkeys(_THREADS, "1")}
+        environment = {**os.environ, **dict.fromkeys(_THREADS, "1"), "PYTHONPATH": _module_path()}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "corekit.driver.worker", str(theirs.fileno())],
+            [sys.executable, "-P", "-m", "corekit.driver.worker", str(theirs.fileno())],
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
             stdout=self.log,
@@ -77,19 +81,15 @@ class _Worker:
 
     def kill(self) -> None:
         """End the process and everything that it started."""
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         self.process.wait()
         self.connection.close()
         self.log.close()
 
     def _send(self, message: Struct) -> None:
-        try:
+        with contextlib.suppress(OSError):  # its death is seen where messages are read
             self.connection.send_bytes(msgspec.msgpack.encode(message))
-        except OSError:
-            pass  # its death is seen where messages are read
 
 
 class Pool:
@@ -169,10 +169,10 @@ class Pool:
     def _look_after(self) -> Iterator[Failed]:
         now = time.monotonic()
         for worker in list(self._workers):
-            if worker.job is not None and now - worker.last_seen > self._settings.timeout_s:
-                yield from self._bury(
-                    worker, f"no progress for {self._settings.timeout_s:g} s (--timeout); the worker was stopped"
-                )
+            timeout = self._settings.timeout_s
+            limit = timeout if worker.ready else max(timeout, _START_S)
+            if worker.job is not None and now - worker.last_seen > limit:
+                yield from self._bury(worker, f"no progress for {limit:g} s (--timeout); the worker was stopped")
 
     def _bury(self, worker: _Worker, cause: str) -> Iterator[Failed]:
         worker.kill()
@@ -197,10 +197,22 @@ class Pool:
         except subprocess.TimeoutExpired:
             code = None
         if code is not None and code < 0:
-            cause = f"the worker was killed by {signal.Signals(-code).name}"
+            cause = f"the worker was killed by {_signal_name(-code)}"
             hint = "; out of memory?" if -code == signal.SIGKILL else ""
             cause += hint
         else:
             cause = f"the worker ended with code {code}"
         words = worker.last_words()
         return f"{cause} ({words})" if words else cause
+
+
+def _module_path() -> str:
+    """Where the run itself finds its modules: a worker must find the same, and never those of the working folder."""
+    return os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # a real-time signal has no name of its own
+        return f"signal {number}"

@@ -20,6 +20,8 @@ class Progress(Protocol):
 
     def failed(self, clip: str, message: str) -> None: ...
 
+    def note(self, text: str) -> None: ...
+
     def stop(self) -> None: ...
 
 
@@ -34,6 +36,8 @@ class Silent:
 
     def failed(self, clip: str, message: str) -> None: ...
 
+    def note(self, text: str) -> None: ...
+
     def stop(self) -> None: ...
 
 
@@ -44,6 +48,7 @@ class _Counting:
         self.stream = stream or sys.stderr
         self.total = self.finished = self.at_start = self.frames = 0
         self._begun = time.monotonic()
+        self._noted: set[str] = set()
 
     def start(self, *, total: int, done: int, failed: int) -> None:
         self.total, self.finished, self.at_start = total, done + failed, done + failed
@@ -57,6 +62,15 @@ class _Counting:
 
     def failed(self, clip: str, message: str) -> None:
         self.finished += 1
+
+    def note(self, text: str) -> None:
+        """Say something that is worth a line, once."""
+        if text not in self._noted:
+            self._noted.add(text)
+            self.say_note(text)
+
+    def say_note(self, text: str) -> None:
+        print(f"note: {text}", file=self.stream, flush=True)
 
     def stop(self) -> None: ...
 
@@ -131,6 +145,9 @@ class JsonLines(_Counting):
         super().failed(clip, message)
         self._say("failed", clip=clip, message=message)
 
+    def say_note(self, text: str) -> None:
+        self._say("note", message=text)
+
     def stop(self) -> None:
         self._say("stop", **self._state())
 
@@ -180,6 +197,9 @@ class Bar(_Counting):
         super().failed(clip, message)
         self._console.print(f"failed: {clip}: {message}", style="red", markup=False, soft_wrap=True)
         self._update()
+
+    def say_note(self, text: str) -> None:
+        self._console.print(f"note: {text}", style="yellow", markup=False, soft_wrap=True)
 
     def stop(self) -> None:
         self._bar.stop()

@@ -16,7 +16,7 @@ from corekit.driver.corpus import Corpus
 from corekit.driver.options import RunOptions
 from corekit.driver.plan import Plan, split_policy
 from corekit.driver.tasks import Task
-from corekit.errors import IntegrityError
+from corekit.errors import IntegrityError, UsageError
 from corekit.files import prepare, publish, sha256_file, temporary_beside, write_atomic
 from corekit.frames import frame_batch
 from corekit.ledger import Ledger
@@ -59,7 +59,7 @@ class Outputs(Struct, frozen=True):
         table = options.table
         stem = table.stem
         state = (options.state_dir or table.parent).absolute()
-        return cls(
+        outputs = cls(
             table=table,
             manifest=(options.manifest_out or manifest_path(table)).absolute(),
             frames=table.with_name(f"{stem}.frames.parquet"),
@@ -68,6 +68,11 @@ class Outputs(Struct, frozen=True):
             ledger=state / f"{stem}.ledger.sqlite",
             frames_dir=state / f"{stem}.frames",
         )
+        if outputs.manifest in (table, outputs.frames, outputs.jsonl, outputs.failures, outputs.ledger):
+            raise UsageError(
+                f"--manifest-out {options.manifest_out}: another file of this run goes there; choose another"
+            )
+        return outputs
 
 
 class Publisher:
@@ -335,9 +340,8 @@ class Publisher:
             inputs={
                 "root": provenance.path_record(corpus.root),
                 "labels": [
-                    provenance.path_record(path, shown=str(path.relative_to(corpus.root)), sha256=sha256)
-                    for path in corpus.label_files()
-                    if (sha256 := self._plan.label_sha256.get(path.name))
+                    provenance.path_record(corpus.root / name, shown=name, sha256=sha256)
+                    for name, sha256 in self._plan.label_sha256.items()
                 ],
                 "clips": self._clip_records(tally),
             },
@@ -408,11 +412,15 @@ def settle(outputs: Outputs) -> None:
             publish(path)
         else:
             temporary.unlink()
+    for path in (outputs.manifest, outputs.failures):
+        temporary_beside(path).unlink(missing_ok=True)
+    for temporary in outputs.frames_dir.glob("??/.*.tmp"):
+        temporary.unlink()
 
 
 def arguments(options: RunOptions) -> dict[str, JSONValue]:
     """The parsed options, sorted by name, as plain JSON."""
-    plain = msgspec.to_builtins(options, enc_hook=str)
+    plain = msgspec.json.decode(msgspec.json.encode(options, enc_hook=str))
     return dict(sorted(plain.items()))
 
 

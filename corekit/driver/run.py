@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from msgspec import Struct
@@ -13,6 +15,7 @@ from corekit.backends.base import BackendInfo, Extractor
 from corekit.driver import estimate, measure
 from corekit.driver.backends import choose_backend
 from corekit.driver.corpus import Corpus, open_for_run
+from corekit.driver.estimate import first_format
 from corekit.driver.options import RunOptions, resolve_features
 from corekit.driver.plan import MISSING_REFERENCE, Plan, make_plan
 from corekit.driver.pool import Pool
@@ -71,7 +74,7 @@ def plan(options: RunOptions) -> PlanReport:
         outputs = Outputs.of(options)
         done: dict[str, str] = {}
         if outputs.ledger.exists():
-            done = session.sort(stack.enter_context(Ledger(outputs.ledger)))[0]
+            done = session.sort(stack.enter_context(Ledger(outputs.ledger)), remember=False)[0]
         todo = [task for task in session.plan.tasks if task.clip.name not in done]
         problems: dict[str, int] = {}
         for problem in session.plan.problems:
@@ -113,7 +116,7 @@ def run(options: RunOptions, *, progress: Progress | None = None) -> RunResult:
     progress = progress or Silent()
     outputs = Outputs.of(options)
     started, clock = provenance_time(), time.monotonic()
-    with ExitStack() as stack:
+    with stoppable(), ExitStack() as stack:
         stack.enter_context(locked(outputs.table))
         if outputs.ledger.parent != outputs.table.parent:
             stack.enter_context(locked(outputs.ledger))
@@ -124,6 +127,22 @@ def run(options: RunOptions, *, progress: Progress | None = None) -> RunResult:
         job = _Run(session, ledger, outputs, progress)
         job.measure()
         return job.publish(started=started, wall_s=time.monotonic() - clock, begun=clock)
+
+
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """Let SIGTERM stop the block as Ctrl-C does, and say how to go on wherever it is stopped."""
+    mine = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler) if mine else None
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise InterruptedRunError(
+            "stopped before the table was written; what has been measured is kept: run the same command again to go on"
+        ) from None
+    finally:
+        if mine:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL if before is None else before)
 
 
 class _Session:
@@ -138,19 +157,22 @@ class _Session:
         features = resolve_features(options.features or info.default_features)
         self.extractor: Extractor | None = None
         self.backend: BackendInfo | None = None
+        self.note = ""
         self.backend_settings: dict[str, str] = {}
-        owners = {info.name: info.options}
+        corpus_owner, backend_owner = f"corpus {info.name}", ""
+        owners = {corpus_owner: info.options}
         if features:
-            self.backend = choose_backend(self.composition, options, features)
-            owners[self.backend.name] = self.backend.options
+            self.backend, self.note = choose_backend(self.composition, options)
+            backend_owner = f"backend {self.backend.name}"
+            owners[backend_owner] = self.backend.options
         routed = route_settings(options.settings, owners)
         if self.backend is not None:
-            self.backend_settings = routed[self.backend.name]
+            self.backend_settings = routed[backend_owner]
             parsed = parse_options(self.backend.options, self.backend_settings, self.backend.name)
             self.extractor = self.composition.extractor(features, device=options.device, options=parsed)
             stack.callback(self.extractor.close)
-        self.corpus: Corpus = open_for_run(self.composition, options, routed[info.name])
-        self.plan: Plan = make_plan(self.corpus, options, features, routed[info.name])
+        self.corpus: Corpus = open_for_run(self.composition, options, routed[corpus_owner])
+        self.plan: Plan = make_plan(self.corpus, options, features, routed[corpus_owner])
 
     @property
     def backend_name(self) -> str:
@@ -197,7 +219,9 @@ class _Session:
             )
         raise CorpusError(f"{where} has no clip in shard {self.options.shard or '1/1'}; choose another --shard")
 
-    def sort(self, ledger: Ledger) -> tuple[dict[str, str], dict[str, Failure], dict[str, str]]:
+    def sort(
+        self, ledger: Ledger, *, remember: bool = True
+    ) -> tuple[dict[str, str], dict[str, Failure], dict[str, Hashed]]:
         """Look every task up in the ledger.
 
         Returns clip name to identity of the tasks that are done, clip name to failure of those that failed for good, and the
@@ -205,7 +229,7 @@ class _Session:
         """
         finished, failures = ledger.done_tasks(), ledger.failures()
         familiar = ledger.clips() | failures.keys()
-        digests = _KnownDigests(self.corpus, ledger, rehash=self.options.rehash)
+        digests = _KnownDigests(self.corpus, ledger, rehash=self.options.rehash, remember=remember)
         done: dict[str, str] = {}
         failed: dict[str, Failure] = {}
         for task in self.plan.tasks:
@@ -243,37 +267,41 @@ class _Session:
 
     def _is_current(self, ledger: Ledger, task: Task, identity: str) -> bool:
         options = self.options
-        if options.frames and self.extractor and not has_part(Outputs.of(options).frames_dir, identity):
+        wants_part = options.frames and self.extractor is not None
+        wants_equal = options.frame_mismatch == "error" and task.reference is not None
+        measurement = ledger.measurement(identity) if wants_part or wants_equal else None
+        if measurement is None:
+            return not (wants_part or wants_equal)
+        if wants_part and not (measurement.frames_sha256 and has_part(Outputs.of(options).frames_dir, identity)):
             return False
-        if options.frame_mismatch == "error" and task.reference is not None:
-            measurement = ledger.measurement(identity)
-            return measurement is not None and measurement.frames_ref == measurement.frames_dis
-        return True
+        return not wants_equal or measurement.frames_ref == measurement.frames_dis
 
 
 class _KnownDigests:
     """Digests of the corpus's files as far as the ledger's cache knows them."""
 
-    def __init__(self, corpus: Corpus, ledger: Ledger, *, rehash: bool) -> None:
+    def __init__(self, corpus: Corpus, ledger: Ledger, *, rehash: bool = False, remember: bool = True) -> None:
         self._corpus = corpus
         self._ledger = ledger
         self._rehash = rehash
-        self.known: dict[str, str] = {}
+        self._remember = remember
+        self.known: dict[str, Hashed] = {}
 
     def of(self, clip: Clip, hash_unknown: bool) -> str | None:
         if clip.path in self.known:
-            return self.known[clip.path]
+            return self.known[clip.path].sha256
         path = self._corpus.path(clip)
         try:
             stamp = FileStamp.of(path)
             digest = None if self._rehash else self._ledger.known_sha256(clip.path, stamp)
             if digest is None and hash_unknown:
                 digest = sha256_file(path)
-                self._ledger.remember_file(clip.path, stamp, digest)
+                if self._remember:
+                    self._ledger.remember_file(clip.path, stamp, digest)
         except OSError:
             return None  # the worker meets the same error and says so
         if digest is not None:
-            self.known[clip.path] = digest
+            self.known[clip.path] = Hashed(clip.path, stamp, digest)
         return digest
 
 
@@ -314,6 +342,7 @@ class _Run:
         last_snapshot = time.monotonic()
         self._progress.start(total=len(self._by_name), done=len(self._done), failed=len(self._failed))
         try:
+            self._prepare()
             with Pool(settings, workers=min(options.workers, open_tasks)) as pool:
                 for message in pool.answers(self._jobs()):
                     self._take(message)
@@ -330,6 +359,18 @@ class _Run:
         finally:
             self._progress.stop()
 
+    def _prepare(self) -> None:
+        """Let the backend make ready for the first clip's frames once, before every worker does so."""
+        session = self._session
+        if session.note:
+            self._progress.note(session.note)
+        if session.extractor is None:
+            return
+        session.extractor.notify = self._progress.note  # type: ignore[method-assign]
+        open_tasks = [task for task in session.plan.tasks if task.clip.name not in self._done]
+        if fmt := first_format(session.corpus, open_tasks):
+            session.extractor.prepare(fmt, session.plan.features)
+
     def publish(self, *, started: str, wall_s: float, begun: float) -> RunResult:
         """Write the artefacts and say what came of the run."""
         failures = self._failure_records()
@@ -337,7 +378,8 @@ class _Run:
             write_failures(self._outputs, failures)
             first = next(iter(self._failed.values()))
             raise IncompleteRunError(
-                f"no table was written: all {len(self._failed)} clips failed, {first.clip} because {first.message} "
+                f"no table was written: {self._stopped_because or f'all {len(self._failed)} clips failed'}, "
+                f"{first.clip} because {first.message} "
                 f"(all of them in {self._outputs.failures})"
             )
         manifest = self._write(started=started, wall_s=time.monotonic() - begun)
@@ -365,14 +407,14 @@ class _Run:
             tasks = [t for t in group if t.clip.name not in self._done and t.clip.name not in self._failed]
             if tasks:
                 paths = {clip.path for task in tasks for clip in (task.clip, task.reference) if clip}
-                known = {path: self._digests[path] for path in paths if path in self._digests}
+                known = tuple(self._digests[path] for path in sorted(paths) if path in self._digests)
                 yield Job(number=number, content=tasks[0].clip.content, tasks=tuple(tasks), known=known)
 
     def _take(self, message: Done | Failed | Hashed | Beat) -> None:
         match message:
             case Hashed():
                 self._ledger.remember_file(message.path, message.stamp, message.sha256)
-                self._digests[message.path] = message.sha256
+                self._digests[message.path] = message
             case Done():
                 self._ledger.add_done(message.task, message.clip, message.measurement)
                 self._done[message.clip] = message.task
@@ -384,6 +426,8 @@ class _Run:
                 self._fail(message)
             case Beat():
                 self._progress.beat(message.frames)
+                if message.note:
+                    self._progress.note(message.note)
 
     def _fail(self, message: Failed) -> None:
         key = self._session.failure_key(message.task) if message.task else self._failure_key_of(message.clip)
@@ -398,7 +442,7 @@ class _Run:
 
     def _failure_key_of(self, clip: str) -> str | None:
         """The identity of a task whose worker died, from the digests that it sent before."""
-        digests = _KnownDigests(self._session.corpus, self._ledger, rehash=False)
+        digests = _KnownDigests(self._session.corpus, self._ledger)
         identity = self._session.identity(self._by_name[clip], digests, hash_unknown=False)
         return self._session.failure_key(identity) if identity else None
 
@@ -410,7 +454,8 @@ class _Run:
             clip = self._by_name[name].clip
             records.append(_failure_record(clip, failure.stage, failure.message, failure.attempts))
         if self._session.missing_matters():
-            for clip in self._session.plan.missing:
+            named = {record.clip_name for record in records}
+            for clip in (clip for clip in self._session.plan.missing if clip.name not in named):
                 message = f"{clip.path} is missing; restore it, or pass --allow-missing"
                 records.append(_failure_record(clip, "missing", message, 1))
         order = {clip.name: index for index, clip in enumerate(self._session.corpus)}
@@ -419,7 +464,10 @@ class _Run:
     def _counters(self) -> dict[str, int]:
         plan = self._session.plan
         by_reference = sum(problem.stage == MISSING_REFERENCE for problem in plan.problems)
-        counted_problems = len(plan.problems) - (0 if self._session.missing_matters() else by_reference)
+        missing = {clip.name for clip in plan.missing}
+        counted_as_missing = sum(problem.clip.name in missing for problem in plan.problems)
+        forgiven = 0 if self._session.missing_matters() else by_reference
+        counted_problems = len(plan.problems) - counted_as_missing - forgiven
         return {
             "total_clips": sum(split["clips"] for split in plan.splits.values()),
             "contents": plan.contents,

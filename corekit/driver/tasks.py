@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import Struct
 
 from corekit.driver.options import FrameMismatch, Identity
 from corekit.ledger import FileStamp
@@ -46,8 +46,8 @@ class Job(Struct, frozen=True, kw_only=True, tag=True):
     number: int
     content: str
     tasks: tuple[Task, ...]
-    known: Mapping[str, str] = field(default_factory=dict)
-    """Path relative to the root to SHA-256."""
+    known: tuple[Hashed, ...] = ()
+    """Digests of its files that are known already; one holds as long as the file keeps its stamp."""
 
 
 class Ready(Struct, frozen=True, tag=True):

@@ -16,12 +16,16 @@ from multiprocessing.connection import Connection
 import msgspec
 
 from corekit.backends.base import Extractor
-from corekit.driver.measure import measure_job
-from corekit.driver.tasks import Beat, Failed, FromWorker, Hashed, Job, JobDone, Ready, Settings, Unusable
-from corekit.errors import CorekitError
+from corekit.driver.measure import StateError, measure_job
+from corekit.driver.tasks import Beat, Done, Failed, FromWorker, Job, JobDone, Ready, Settings, Task, Unusable
+from corekit.errors import ClipError, CorekitError
 from corekit.plugins.composition import Composition, parse_options
 
 _BEAT_S = 0.5
+
+
+class RunGone(BaseException):
+    """The run closed the socket or died; no backend can take it for an error of its own."""
 
 
 class Channel:
@@ -34,13 +38,23 @@ class Channel:
         self._frames = 0
 
     def receive_settings(self) -> Settings:
-        return msgspec.msgpack.decode(self._connection.recv_bytes(), type=Settings)
+        return msgspec.msgpack.decode(self._receive(), type=Settings)
 
     def receive_job(self) -> Job:
-        return msgspec.msgpack.decode(self._connection.recv_bytes(), type=Job)
+        return msgspec.msgpack.decode(self._receive(), type=Job)
 
     def send(self, message: FromWorker) -> None:
-        self._connection.send_bytes(self._encoder.encode(message))
+        content = self._encoder.encode(message)
+        try:
+            self._connection.send_bytes(content)
+        except OSError as error:
+            raise RunGone from error
+
+    def _receive(self) -> bytes:
+        try:
+            return self._connection.recv_bytes()
+        except (EOFError, OSError) as error:
+            raise RunGone from error
 
     def beat(self, frames: int) -> None:
         """Say at most twice a second that work goes on."""
@@ -67,12 +81,16 @@ def main(descriptor: int) -> None:
         except CorekitError as error:
             channel.send(Unusable(str(error)))
             return
+        if extractor is not None:
+            extractor.notify = lambda text: channel.send(Beat(0, text))  # type: ignore[method-assign]
         channel.send(Ready())
         while True:
             job = channel.receive_job()
             _serve(job, settings, extractor, channel)
-    except (EOFError, ConnectionError):
-        return
+    except StateError as error:
+        channel.send(Unusable(str(error)))
+    except RunGone:
+        _end_group()
 
 
 def open_extractor(settings: Settings) -> Extractor | None:
@@ -89,26 +107,45 @@ def _end_with_parent(parent: int) -> None:
     """A run that was killed cannot stop its workers: they, and what they started, must notice."""
     while os.getppid() == parent:
         time.sleep(1.0)
+    _end_group()
+
+
+def _end_group() -> None:
+    """End this process and all that the backend started: the pool made them a group of their own."""
     os.killpg(0, signal.SIGKILL)
 
 
 def _serve(job: Job, settings: Settings, extractor: Extractor | None, channel: Channel) -> None:
+    _measure(job, settings, extractor, channel)
+    channel.flush_beat()
+    channel.send(JobDone(job.number))
+
+
+def _measure(job: Job, settings: Settings, extractor: Extractor | None, channel: Channel) -> None:
+    """Measure a job; where the backend breaks over several tasks, each alone, so that only the guilty one fails."""
     answered = set()
     try:
         for message in measure_job(job, settings, extractor, channel.beat):
             channel.send(message)
-            if not isinstance(message, Hashed):
-                answered.add(message.clip)  # type: ignore[union-attr]
-    except (EOFError, ConnectionError):
+            if isinstance(message, Done | Failed):
+                answered.add(message.clip)
+    except StateError:
         raise
     except Exception as error:
-        traceback.print_exc()
-        for task in job.tasks:
-            if task.clip.name not in answered:
-                reason = f"{type(error).__name__}: {error}; report this as a bug of corekit or of the backend"
-                channel.send(Failed(None, task.clip.name, "worker", reason))
-    channel.flush_beat()
-    channel.send(JobDone(job.number))
+        left = [task for task in job.tasks if task.clip.name not in answered]
+        for task in left:
+            if len(job.tasks) == 1:
+                channel.send(_broken(task, error))
+            else:
+                _measure(msgspec.structs.replace(job, tasks=(task,)), settings, extractor, channel)
+
+
+def _broken(task: Task, error: Exception) -> Failed:
+    if isinstance(error, ClipError):
+        return Failed(None, task.clip.name, error.stage, str(error))
+    traceback.print_exception(error)
+    reason = f"{type(error).__name__}: {error}; report this as a bug of corekit or of the backend"
+    return Failed(None, task.clip.name, "worker", reason)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,8 @@ from corekit.plugins import discovery, v3_row
 from corekit.plugins.discovery import LoadedPlugin, PluginStatus
 from corekit.plugins.hookspecs import ManifestSection, RowContext, RunRecord
 
-_TYPES: dict[str, type | tuple[type, ...]] = {"str": str, "int": int, "float": (float, int), "bool": bool}
+_INT64 = range(-(2**63), 2**63)
+_TYPES: dict[str, type | tuple[type, ...]] = {"str": str, "float": (float, int), "bool": bool}
 _CORE = PluginStatus(
     kind="extension", name="corekit", distribution="corekit", version="", module=v3_row.__name__, state="ok"
 )
@@ -30,6 +31,9 @@ class Composition:
         self._disable = tuple(disable)
         self._manager = discovery.new_manager()
         self._owner: dict[Any, PluginStatus] = {}
+        self._chosen: dict[discovery.PluginKind, LoadedPlugin] = {}
+        self._statuses: list[PluginStatus] = []
+        self._columns_of: dict[PluginStatus, list[str]] = {}
         self._register(LoadedPlugin(_CORE, v3_row))
         self.info: CorpusInfo | None = None
         self.backend: BackendInfo | None = None
@@ -37,25 +41,27 @@ class Composition:
     @property
     def plugins(self) -> list[PluginStatus]:
         """Everything that takes part, for the manifest."""
-        return [status for status in self._owner.values() if status is not _CORE]
+        return [status for status in self._statuses if status is not _CORE]
 
     def add_corpus(self, name: str) -> CorpusInfo:
         """Register the corpus of that name and return its description."""
-        plugin = self._add("corpus", name)
-        info = plugin.corekit_corpus()
+        status = self._add("corpus", name)
+        info = self._call("corpus", "corekit_corpus")
         if not isinstance(info, CorpusInfo):
-            raise self._broken(plugin, f"corekit_corpus returned {type(info).__name__}, not CorpusInfo")
+            raise _broken(status, f"corekit_corpus returned {type(info).__name__}, not CorpusInfo")
         if info.name != name:
-            raise self._broken(plugin, f"its entry point is called {name!r} but its CorpusInfo says {info.name!r}")
+            raise _broken(status, f"its entry point is called {name!r} but its CorpusInfo says {info.name!r}")
         self.info = info
         return info
 
     def add_backend(self, name: str) -> BackendInfo:
         """Register the backend of that name and return its description."""
-        plugin = self._add("backend", name)
-        info = plugin.corekit_backend()
+        status = self._add("backend", name)
+        info = self._call("backend", "corekit_backend")
         if not isinstance(info, BackendInfo):
-            raise self._broken(plugin, f"corekit_backend returned {type(info).__name__}, not BackendInfo")
+            raise _broken(status, f"corekit_backend returned {type(info).__name__}, not BackendInfo")
+        if info.name != name:
+            raise _broken(status, f"its entry point is called {name!r} but its BackendInfo says {info.name!r}")
         self.backend = info
         return info
 
@@ -72,11 +78,11 @@ class Composition:
 
     def can_read(self) -> bool:
         """Whether the corpus plugin reads its corpus at all."""
-        return bool(self._manager.hook.corekit_read_corpus.get_hookimpls())
+        return self._impl("corpus", "corekit_read_corpus") is not None
 
     def can_sample(self) -> bool:
         """Whether the corpus plugin makes a sample."""
-        return bool(self._manager.hook.corekit_make_sample.get_hookimpls())
+        return self._impl("corpus", "corekit_make_sample") is not None
 
     def read_corpus(self, root: Path, options: Struct) -> Iterator[Clip]:
         """The clips of the corpus below ``root``."""
@@ -88,7 +94,7 @@ class Composition:
                 f"corekit_read_corpus; install a newer version of {status.distribution}",
             )
         with _blaming(status, "corekit_read_corpus"):
-            for clip in self._manager.hook.corekit_read_corpus(root=root, options=options):
+            for clip in self._call("corpus", "corekit_read_corpus", root=root, options=options):
                 if not isinstance(clip, Clip):
                     raise PluginError(
                         status.name,
@@ -105,8 +111,7 @@ class Composition:
                 f"{status.distribution} {status.version} makes no sample of {status.name!r} yet: it implements no "
                 f"corekit_make_sample; install a newer version of {status.distribution}",
             )
-        with _blaming(status, "corekit_make_sample"):
-            self._manager.hook.corekit_make_sample(root=root)
+        self._call("corpus", "corekit_make_sample", root=root)
 
     def extractor(self, features: tuple[str, ...], *, device: str, options: Struct) -> Extractor:
         """Open the backend.
@@ -116,9 +121,9 @@ class Composition:
         BackendError
             The backend cannot be used here: says what is missing and how to get it.
         """
-        extractor = self._manager.hook.corekit_extract_features(features=features, device=device, options=options)
+        status = self._status_of("backend")
+        extractor = self._call("backend", "corekit_extract_features", features=features, device=device, options=options)
         if not isinstance(extractor, Extractor):
-            status = self._status_of("backend")
             raise BackendError(
                 f"corekit_extract_features of {status.distribution} returned {type(extractor).__name__}, not Extractor"
             )
@@ -139,10 +144,17 @@ class Composition:
             status = self._owner[impl.plugin]
             with _blaming(status, f"corekit_shape_row for {clip.name}"):
                 part = impl.function(*(arguments[name] for name in impl.argnames))
+            if not isinstance(part, Mapping):
+                raise PluginError(
+                    status.name,
+                    f"corekit_shape_row of {status.distribution} returned {type(part).__name__}, not a mapping of Column "
+                    "to value",
+                )
             for column, value in part.items():
                 self._check_column(status, column, value, claimed)
                 claimed[column.name] = status
                 columns[column] = value
+            self._check_same_columns(status, [column.name for column in part], clip)
         return columns
 
     def manifest_sections(self, run: RunRecord) -> list[ManifestSection]:
@@ -165,14 +177,28 @@ class Composition:
             sections.append(section)
         return sections
 
-    def _add(self, kind: discovery.PluginKind, name: str) -> Any:
+    def _add(self, kind: discovery.PluginKind, name: str) -> PluginStatus:
         loaded = discovery.require(kind, name, self._disable)
         self._register(loaded)
-        return loaded.plugin
+        self._chosen[kind] = loaded
+        return loaded.status
 
     def _register(self, loaded: LoadedPlugin) -> None:
-        self._manager.register(loaded.plugin, name=f"{loaded.status.kind}:{loaded.status.name}")
-        self._owner[loaded.plugin] = loaded.status
+        self._statuses.append(loaded.status)
+        if loaded.plugin not in self._owner:  # one module may be corpus and backend at once
+            self._manager.register(loaded.plugin, name=f"{loaded.status.kind}:{loaded.status.name}")
+            self._owner[loaded.plugin] = loaded.status
+
+    def _impl(self, kind: discovery.PluginKind, hook: str) -> Any:
+        """The chosen plugin's own implementation of a hook, or None: no other plugin answers for it."""
+        plugin = self._chosen[kind].plugin
+        impls = getattr(self._manager.hook, hook).get_hookimpls()
+        return next((impl for impl in impls if impl.plugin is plugin), None)
+
+    def _call(self, kind: discovery.PluginKind, hook: str, **arguments: Any) -> Any:
+        impl = self._impl(kind, hook)
+        with _blaming(self._chosen[kind].status, hook):
+            return impl.function(*(arguments[name] for name in impl.argnames))
 
     def _ordered_impls(self, hook: str) -> list[Any]:
         order = {"corpus": 1, "backend": 2, "extension": 3}
@@ -198,36 +224,52 @@ class Composition:
                 f"column {column.name!r} is claimed by {claimed[column.name].distribution} and {status.distribution}; "
                 "one must rename it, or be switched off with --disable",
             )
-        if not self._may_name(status, column.name):
-            prefix = f"x_{status.name}_" if status.kind == "extension" else f"{status.name}_"
+        prefix = _prefix(status)
+        if not column.name.startswith(prefix) and not self._is_metadata(status, column.name):
             raise PluginError(status.name, f"column {column.name!r} of {where} must begin with {prefix!r}")
-        if value is not None and (
-            not isinstance(value, _TYPES[column.type]) or (isinstance(value, bool) and column.type != "bool")
-        ):
+        if not _fits(column, value):
             raise PluginError(
                 status.name,
                 f"column {column.name!r} of {where} is declared {column.type} but got {value!r}",
             )
 
-    def _may_name(self, status: PluginStatus, column: str) -> bool:
-        if status is _CORE:
-            return True
-        if status.kind == "corpus" and self.info is not None:
-            return column.startswith(f"{status.name}_") or column in self.info.metadata_keys
-        return column.startswith(f"x_{status.name}_")
+    def _check_same_columns(self, status: PluginStatus, names: list[str], clip: Clip) -> None:
+        if names != self._columns_of.setdefault(status, names):
+            raise PluginError(
+                status.name,
+                f"corekit_shape_row of {status.distribution} {status.version} returned other columns for {clip.name} than "
+                "for the clips before; it must return the same for every clip, with None where there is no value",
+            )
+
+    def _is_metadata(self, status: PluginStatus, column: str) -> bool:
+        return status.kind == "corpus" and self.info is not None and column in self.info.metadata_keys
 
     def _status_of(self, kind: discovery.PluginKind) -> PluginStatus:
-        for status in self._owner.values():
-            if status.kind == kind:
-                return status
-        raise UsageError(f"no {kind} was chosen")
+        if kind not in self._chosen:
+            raise UsageError(f"no {kind} was chosen")
+        return self._chosen[kind].status
 
-    def _broken(self, plugin: Any, what: str) -> PluginError:
-        status = self._owner[plugin]
-        return PluginError(
-            status.name,
-            f"the {status.kind} {status.name!r} of {status.distribution} {status.version} is broken: {what}",
-        )
+
+def _prefix(status: PluginStatus) -> str:
+    if status is _CORE:
+        return ""
+    return f"{status.name}_" if status.kind == "corpus" else f"x_{status.name}_"
+
+
+def _fits(column: Column, value: Value) -> bool:
+    if value is None:
+        return not column.required
+    if isinstance(value, bool):
+        return column.type == "bool"
+    if column.type == "int":
+        return isinstance(value, int) and value in _INT64
+    return isinstance(value, _TYPES[column.type])
+
+
+def _broken(status: PluginStatus, what: str) -> PluginError:
+    return PluginError(
+        status.name, f"the {status.kind} {status.name!r} of {status.distribution} {status.version} is broken: {what}"
+    )
 
 
 @contextmanager

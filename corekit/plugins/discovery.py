@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import inspect
 import os
+import sys
 from collections.abc import Iterable, Sequence
+from contextlib import redirect_stdout
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Literal
 
@@ -72,7 +74,8 @@ def load(point: EntryPoint, kind: PluginKind, disabled: frozenset[str]) -> Loade
         reason = f"the name is claimed by {claimants}; uninstall all but one"
         return LoadedPlugin(_status(point, kind, "broken", reason))
     try:
-        plugin = point.load()
+        with redirect_stdout(sys.stderr):  # what a plugin prints must not end up in --json
+            plugin = point.load()
     except (Exception, SystemExit) as error:
         return LoadedPlugin(_status(point, kind, "broken", f"importing {point.value} failed: {_one_line(error)}"))
     fault = contract_fault(plugin, kind)
@@ -93,8 +96,11 @@ def contract_fault(plugin: Any, kind: PluginKind) -> str:
     trial = new_manager()
     try:
         trial.register(plugin)
+        wrappers = [hook.name for hook in trial.get_hookcallers(plugin) or () if _wraps(hook)]
     except (pluggy.PluginValidationError, ValueError) as error:
         return f"a hook has the wrong signature: {_one_line(error)}"
+    if wrappers:
+        return f"its {wrappers[0]} is a hook wrapper, which corekit does not call"
     missing = [name for name in REQUIRED_HOOKS[kind] if name not in _implemented(plugin)]
     return f"a {kind} plugin must implement {missing[0]}" if missing else ""
 
@@ -147,6 +153,10 @@ def _implemented(plugin: Any) -> tuple[str, ...]:
     names = [name for name in dir(plugin) if not name.startswith("__")]
     found = [name for name in names if manager.parse_hookimpl_opts(plugin, name) is not None]
     return tuple(sorted(found))
+
+
+def _wraps(hook: pluggy.HookCaller) -> bool:
+    return any(impl.wrapper or impl.hookwrapper for impl in hook.get_hookimpls())
 
 
 def _hook_names() -> list[str]:

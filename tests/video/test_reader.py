@@ -98,8 +98,9 @@ def test_interleaved_chroma_is_unpacked_without_loss(tmp_path: Path, depth: int,
 
     def pack(planes: Planes) -> bytes:
         y, cb, cr = planes
-        scale = y.dtype.type(1 if depth == 8 else 1 << (16 - depth))
-        return bytes((y * scale).tobytes() + (np.stack([cb, cr], axis=-1) * scale).tobytes())
+        scale = 1 if depth == 8 else 1 << (16 - depth)
+        both = np.stack([cb, cr], axis=-1)
+        return bytes(np.multiply(y, scale, dtype=y.dtype).tobytes() + np.multiply(both, scale, dtype=y.dtype).tobytes())
 
     path = tmp_path / "a.yuv"
     path.write_bytes(b"".join(pack(planes) for planes in moving(fmt, 3)))
