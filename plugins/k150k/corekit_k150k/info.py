@@ -1,15 +1,29 @@
-"""KoNViD-150k as a corekit plugin: what the corpus is. It cannot read the corpus yet."""
+"""What KoNViD-150k is: its description, options and own columns. No file is opened here."""
 
 from __future__ import annotations
 
-from corekit import Column, CorpusInfo, Licence, hookimpl
+from collections.abc import Mapping
+from typing import Literal
 
-COREKIT_API = 1
+from msgspec import Struct
+
+from corekit import Clip, Column, CorpusInfo, Licence, Value
+
+Part = Literal["a", "b"]
+
+
+class K150kOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``--set`` options of the corpus."""
+
+    part: Literal["all", "a", "b"] = "all"
+    """Which half is read; ``all`` takes every label file that is there."""
+
 
 COLUMNS = (
     Column(name="k150k_part", type="str", description="a or b: the half of the corpus that the clip is from"),
     Column(name="k150k_video_score", type="float", description="video_score of part b, beside its MOS"),
 )
+"""Their names are the keys of ``Clip.extra``."""
 
 INFO = CorpusInfo(
     name="k150k",
@@ -22,11 +36,15 @@ INFO = CorpusInfo(
     label_kind="mos",
     label_min=1.0,
     label_max=5.0,
+    # Under nr core computes what informs and leaves the rest null with that reason. A shorter list here would say
+    # "not asked for" instead, and --identity compute alone would then compute nothing more.
+    default_features="full",
     columns=COLUMNS,
     metadata_keys=tuple(column.name for column in COLUMNS),
     split_seed="k150k-v1",
     missing_is_normal=True,
     root_env="COREKIT_K150K_ROOT",
+    options=K150kOptions,
     notes=(
         "Part a has some 2,500 more label rows than clips: missing clips are normal there.",
         "Labels of part a are means of five votes, so multiples of 0.2.",
@@ -35,7 +53,6 @@ INFO = CorpusInfo(
 )
 
 
-@hookimpl
-def corekit_corpus() -> CorpusInfo:
-    """Describe KoNViD-150k."""
-    return INFO
+def row_values(clip: Clip) -> Mapping[Column, Value]:
+    """KoNViD-150k's own columns of one clip, in the order of ``INFO.columns``."""
+    return {column: clip.extra.get(column.name) for column in COLUMNS}
