@@ -74,6 +74,22 @@ def write_atomic(path: Path, content: bytes) -> None:
     publish(path)
 
 
+def write_atomic_shared(path: Path, content: bytes) -> None:
+    """``write_atomic`` where several processes may write the same file at once: whole from each, the last one stays."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
 class LockHolder(msgspec.Struct, frozen=True):
     """Who writes an output."""
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from corekit.errors import IntegrityError
-from corekit.files import write_atomic
+from corekit.files import write_atomic_shared
 from corekit.schema import FEATURES, FRAME_COLUMNS, VMAF, VMAF_MODEL
 from corekit.table import arrow_schema
 
@@ -27,7 +27,7 @@ def write_part(folder: Path, task: str, values: Mapping[str, npt.NDArray[np.floa
     with pa.ipc.new_file(sink, table.schema) as writer:
         writer.write_table(table)
     content = sink.getvalue().to_pybytes()
-    write_atomic(part_path(folder, task), content)
+    write_atomic_shared(part_path(folder, task), content)
     return hashlib.sha256(content).hexdigest()
 
 
