@@ -9,7 +9,7 @@ INSTALLED := $(VENV)/.stamp-run
 DEVELOP := $(VENV)/.stamp-develop
 PROJECTS := pyproject.toml $(wildcard plugins/*/pyproject.toml) constraints.txt requirements-dev.txt
 
-.PHONY: run test check docs wheels clean
+.PHONY: run test check docs wheels bench clean
 
 run: $(INSTALLED)  ## make a small corpus and turn it into a table
 	@test -f $(SAMPLE)/chug.csv || $(BIN)/corekit sample chug $(SAMPLE)
@@ -26,6 +26,10 @@ check: $(DEVELOP)  ## lint and types alone
 
 docs: $(DEVELOP)  ## write the generated parts of docs/ anew
 	$(BIN)/python scripts/generate_docs.py
+
+bench: $(DEVELOP)  ## time the cpu backend against its peers; half an hour, on an idle machine
+	$(BIN)/python -m benchmarks.cpu_features --json benchmarks/results/cpu_features.json
+	$(BIN)/python -m benchmarks.end_to_end --json benchmarks/results/end_to_end.json
 
 wheels: $(DEVELOP)  ## build the wheels of all six distributions into dist/
 	sh scripts/build_wheels.sh dist
