@@ -127,6 +127,19 @@ class Label(Struct, frozen=True, kw_only=True):
     """Why the label cannot be used (blank, contradicted, out of range); such a clip gives no row and is counted."""
 
 
+class Encode(Struct, frozen=True, kw_only=True):
+    """How corekit distorts a pristine clip itself: the recipe of one encode."""
+
+    preset: str
+    crf: int
+    pix_fmt: str
+    """Planar format that the encoder is given, such as ``yuv420p``; frames of another are brought to it first."""
+    encoder: str = "libx264"
+    """FFmpeg's name of the encoder."""
+    extra_params: str = ""
+    """The encoder's own parameters, ``key=value`` joined by colons, such as ``bframes=0:ref=1`` of x264."""
+
+
 class Clip(Struct, frozen=True, kw_only=True):
     """One video file of a corpus, as its label files describe it; the file itself may be missing."""
 
@@ -148,6 +161,13 @@ class Clip(Struct, frozen=True, kw_only=True):
     extra: Mapping[str, Value] = field(default_factory=dict)
     """What the plugin needs to shape the row's own columns."""
     raw: RawVideo | None = None
+    archive: str = ""
+    """Path of the zip archive that the clip is a member of, relative to the root; ``path`` is then this, a slash and the
+    member's name."""
+    encode: Encode | None = None
+    """How the clip is distorted under ``synthetic`` pairing; the label is then no longer its own, but the teacher's."""
+    src: str = ""
+    """What the v3 row's ``src`` says; empty takes ``path``."""
 
 
 class Column(Struct, frozen=True, kw_only=True):
@@ -188,6 +208,7 @@ class CorpusInfo(Struct, frozen=True, kw_only=True):
     pairings: tuple[Pairing, ...]
     """Supported pairings; the first is the default."""
     label_kind: LabelKind
+    """Kind of the clips' own labels; a row of a synthetic pair has the kind ``teacher`` whatever this says."""
     label_min: float | None = None
     label_max: float | None = None
     default_features: str = "full"
@@ -217,6 +238,19 @@ class Pooled(Struct, frozen=True):
     n_finite: int
 
 
+class Encoded(Struct, frozen=True, kw_only=True):
+    """What became of a recipe: the encode that was measured."""
+
+    encoder_version: str
+    extra_params: str
+    """The encoder's own parameters in force: the recipe's, and those that make it repeatable."""
+    size_bytes: int
+    """Of the whole file, container included."""
+    bitrate_kbps: float
+    seconds: float = 0.0
+    """Time that decoding and encoding took."""
+
+
 class Measurement(Struct, frozen=True, kw_only=True):
     """What was measured of one task: a pair of clips, or one clip under ``nr``."""
 
@@ -240,3 +274,5 @@ class Measurement(Struct, frozen=True, kw_only=True):
     seconds: float = 0.0
     frames_sha256: str | None = None
     """Digest of the per-frame part, where one was kept."""
+    encoded: Encoded | None = None
+    """The encode of a synthetic pair; None where none was made."""

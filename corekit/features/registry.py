@@ -6,6 +6,7 @@ arithmetic.
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 from msgspec import Struct
@@ -47,14 +48,14 @@ class FeatureInfo(Struct, frozen=True, kw_only=True):
 def _adm(name: str, what: str) -> FeatureInfo:
     return FeatureInfo(
         name=name, what=what, high=None, direction="higher is better", inputs="luma", smallest=33,
-        identical="1 within 2e-5", source="integer_adm.c; Li et al., IEEE TMM 2011",
+        identical="1 within 5e-5", source="integer_adm.c; Li et al., IEEE TMM 2011",
     )  # fmt: skip
 
 
 def _vif(scale: int) -> FeatureInfo:
     return FeatureInfo(
         name=f"vif_scale{scale}", what=f"visual information fidelity at 1/{2**scale} of the resolution", high=None,
-        direction="higher is better", inputs="luma", smallest=16, identical="0.9999994 to 0.9999996",
+        direction="higher is better", inputs="luma", smallest=16, identical="1 within 1e-5",
         source="integer_vif.c; Sheikh and Bovik, IEEE TIP 2006",
     )  # fmt: skip
 
@@ -136,9 +137,36 @@ REGISTRY: dict[str, FeatureInfo] = {
 
 assert tuple(REGISTRY) == FEATURES
 
+IDENTITY_CONSTANTS = {
+    "adm2": 1.0000015,
+    "adm_scale0": 1.00001,
+    "adm_scale1": 1.0000004,
+    "adm_scale2": 1.0000005,
+    "adm_scale3": 1.0000005,
+    "adm3": 1.0000008,
+    **{f"vif_scale{scale}": 0.9999995 for scale in range(4)},
+    "float_ssim": 1.0,
+    "float_ms_ssim": 1.0,
+    "ciede2000": math.inf,
+    "psnr_hvs": math.inf,
+    "ssimulacra2": 100.0,
+    "speed_temporal": 0.0,
+    "speed_chroma_u": 0.0,
+    "speed_chroma_v": 0.0,
+    "speed_chroma_uv": 0.0,
+}
+"""What ``--identity floor`` writes for a frame compared with itself: within 2e-5 of what camera pictures give."""
+
 CAMBI_SMALLEST = 216
 CAMBI_LARGEST_SUM = 6092
 PSNR_HVS_DEEPEST = 12
+
+
+def identity_value(feature: str, fmt: FrameFormat) -> float:
+    """The constant of a full-reference feature where reference and distorted frame are equal; infinite where it has no end."""
+    if feature in ("psnr_y", "psnr_cb", "psnr_cr"):
+        return 6.0 * fmt.bit_depth + 12.0
+    return IDENTITY_CONSTANTS[feature]
 
 
 def undefined(feature: str, fmt: FrameFormat) -> str | None:

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from corekit.backends.base import BackendInfo, Extractor
 from corekit.markers import hookspec
-from corekit.model import Clip, Column, CorpusInfo, JSONValue, Measurement, Pairing, Pooled, Probe, Value
+from corekit.model import Clip, Column, CorpusInfo, Encode, JSONValue, Measurement, Pairing, Pooled, Probe, Value
 
 
 class ManifestSection(Struct, frozen=True):
@@ -33,6 +33,8 @@ class RowContext(Struct, frozen=True, kw_only=True):
     measurement: Measurement
     timings: bool
     """False under SOURCE_DATE_EPOCH, where volatile times are left out."""
+    encode: Encode | None = None
+    """The recipe of a synthetic pair; None on a label row."""
 
 
 class RunRecord(Protocol):

@@ -9,6 +9,9 @@ from corekit.model import Clip, Column, CorpusInfo, Label, Pooled, Probe, Value
 from corekit.plugins.hookspecs import RowContext
 from corekit.schema import CORE_COLUMNS, FEATURES, SCHEMA_VERSION, STATISTICS, VMAF, VMAF_MODEL, motion_fps_weight
 
+_TEACHER_LABEL: dict[str, Value] = {"label_kind": "teacher"}
+"""Of an encode that corekit made: vmaf_score is the label, and the pristine clip's own is none."""
+
 
 @hookimpl
 def corekit_shape_row(
@@ -17,8 +20,9 @@ def corekit_shape_row(
     """Every column of ``CORE_COLUMNS``, in order; None where a value is unavailable."""
     values = {
         **_v3(clip, probe, pooled, row),
+        **_encode(row),
         **_identity(clip, probe, row),
-        **_label(clip.label, row.info),
+        **(_TEACHER_LABEL if row.encode else _label(clip.label, row.info)),
         **_pooled(pooled),
     }
     return {column: values.get(column.name) for column in CORE_COLUMNS}
@@ -31,7 +35,7 @@ def _v3(clip: Clip, probe: Probe, pooled: Mapping[str, Pooled], row: RowContext)
         "schema_version": SCHEMA_VERSION,
         "run_id": row.run_id,
         "timestamp": row.timestamp,
-        "src": clip.path,
+        "src": clip.src or clip.path,
         "src_sha256": measurement.clip_sha256,
         "width": probe.width,
         "height": probe.height,
@@ -49,6 +53,27 @@ def _v3(clip: Clip, probe: Probe, pooled: Mapping[str, Pooled], row: RowContext)
         "hdr_primaries": (probe.primaries or None) if probe.is_hdr else None,
         "hdr_forced": False,
     }
+
+
+def _encode(row: RowContext) -> dict[str, Value]:
+    recipe, encoded = row.encode, row.measurement.encoded
+    if recipe is None:
+        return {}
+    values: dict[str, Value] = {
+        "encoder": recipe.encoder,
+        "preset": recipe.preset,
+        "crf": recipe.crf,
+        "extra_params": recipe.extra_params or None,
+    }
+    if encoded is not None:
+        values |= {
+            "encoder_version": encoded.encoder_version,
+            "extra_params": encoded.extra_params or None,
+            "encode_size_bytes": encoded.size_bytes,
+            "bitrate_kbps": encoded.bitrate_kbps,
+            "encode_time_ms": round(encoded.seconds * 1000) if row.timings else None,
+        }
+    return values
 
 
 def _identity(clip: Clip, probe: Probe, row: RowContext) -> dict[str, Value]:

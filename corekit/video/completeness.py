@@ -144,13 +144,17 @@ def _left_over(source: Source) -> str | None:
     name = source.container.format.name
     if name == "yuv4mpegpipe" and source.tally.end_byte < source.size_bytes:
         return f"{source.size_bytes - source.tally.end_byte} bytes of an unfinished frame are left over"
+    check = None
     if source.declared_frames is None and "mp4" in name:
-        return unfinished_box(source.path, source.size_bytes)
-    if name == "avi":
-        return unfinished_riff(source.path, source.size_bytes)
-    if "matroska" in name:
-        return unfinished_segment(source.path, source.size_bytes)
-    return None
+        check = unfinished_box
+    elif name == "avi":
+        check = unfinished_riff
+    elif "matroska" in name:
+        check = unfinished_segment
+    if check is None:
+        return None
+    with source.content() as file:
+        return check(file, source.size_bytes)
 
 
 def _clock(text: str) -> Fraction | None:

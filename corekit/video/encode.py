@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
 import av
 import numpy as np
@@ -19,7 +21,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from corekit.errors import ClipError, UsageError
-from corekit.model import FrameFormat
+from corekit.model import FrameFormat, Probe
 from corekit.planes import Planes
 from corekit.video.formats import MATRICES, PRIMARIES, RANGES, TRANSFERS
 
@@ -73,43 +75,124 @@ def encode_video(
     Raises ``UsageError`` for an unknown encoder, option or tag, ``ClipError`` of stage ``worker`` where encoding fails.
     """
     tags = _Tags(transfer, primaries, matrix, color_range)
-    _check_encoder(codec, options)
     partial = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
     try:
-        with av.open(str(partial.absolute()), "w", container_options={"fflags": "+bitexact"}) as container:
-            stream = _add_stream(container, fmt, framerate, codec, options)
-            tags.apply(stream.codec_context)
-            if rotation:
-                stream.set_display_rotation(-rotation)
-            _write(container, stream, frames, fmt, tags)
-        partial.replace(path)
-    except (FFmpegError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise ClipError(
-            "worker", f"{path}: encoding with {codec} failed ({reason}); check its options and the format {fmt.pix_fmt}"
-        ) from error
+        with _reporting(str(path), codec, fmt):
+            _encode(str(partial.absolute()), None, frames, fmt, framerate, codec, options, tags, rotation)
+            partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
 
 
-def encoder_version(codec: str) -> str:
+def encode_in_memory(
+    name: str,
+    frames: Iterable[Planes],
+    fmt: FrameFormat,
+    *,
+    framerate: Fraction,
+    codec: str,
+    options: Mapping[str, str],
+    colour: Probe,
+) -> io.BytesIO:
+    """Encode as ``encode_video`` does, with the colour tags of a probed clip, to an MP4 that never touches a disk.
+
+    ``name`` is what messages call it.
+    """
+    tags = _Tags(colour.transfer, colour.primaries, colour.matrix, colour.color_range)
+    content = io.BytesIO()
+    with _reporting(name, codec, fmt):
+        _encode(content, "mp4", frames, fmt, framerate, codec, options, tags, 0)
+    content.seek(0)
+    return content
+
+
+def recipe_options(codec: str, *, preset: str, crf: int, extra_params: str) -> dict[str, str]:
+    """Options of ``codec`` for a preset, a constant rate factor and its own parameters, ``key=value`` joined by colons.
+
+    Raises ``UsageError`` where the encoder takes no parameters of its own, or is not in this build of PyAV.
+    """
+    options = {"preset": preset, "crf": str(crf)}
+    if extra_params:
+        if codec not in _OWN_PARAMS:
+            names = " and ".join(_OWN_PARAMS)
+            raise UsageError(
+                f"extra parameters ({extra_params}) are known of {names} alone, not of {codec}; leave them out"
+            )
+        options[_OWN_PARAMS[codec][0]] = extra_params
+    _check_encoder(codec, options)
+    return options
+
+
+def own_params(codec: str, options: Mapping[str, str]) -> str:
+    """The encoder's own parameters in force with ``options``: those given, and those that make it repeatable."""
+    return _with_own_params(codec, options)[_OWN_PARAMS[codec][0]] if codec in _OWN_PARAMS else ""
+
+
+def codec_of(encoder: str) -> str:
+    """FFmpeg's name of the format that an encoder writes, ``h264`` of libx264; ``unknown`` where this build lacks it."""
+    try:
+        return Codec(encoder, "w").canonical_name
+    except ValueError:
+        return "unknown"
+
+
+@contextmanager
+def _reporting(name: str, codec: str, fmt: FrameFormat) -> Iterator[None]:
+    try:
+        yield
+    except (FFmpegError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ClipError(
+            "worker", f"{name}: encoding with {codec} failed ({reason}); check its options and the format {fmt.pix_fmt}"
+        ) from error
+
+
+def _encode(
+    target: str | BinaryIO,
+    kind: str | None,
+    frames: Iterable[Planes],
+    fmt: FrameFormat,
+    framerate: Fraction,
+    codec: str,
+    options: Mapping[str, str],
+    tags: _Tags,
+    rotation: int,
+) -> None:
+    _check_encoder(codec, options)
+    with av.open(target, "w", format=kind, container_options={"fflags": "+bitexact"}) as container:
+        stream = _add_stream(container, fmt, framerate, codec, options)
+        tags.apply(stream.codec_context)
+        if rotation:
+            stream.set_display_rotation(-rotation)
+        _write(container, stream, frames, fmt, tags)
+
+
+def encoder_version(codec: str, options: Mapping[str, str] | None = None, pix_fmt: str = "yuv420p") -> str:
     """Version of the encoder ``codec``: what it writes of itself into a stream, else that of libavcodec.
 
-    Raises ``UsageError`` where PyAV's build has no such encoder.
+    One small frame of ``pix_fmt`` is encoded with ``options`` for it. Raises ``UsageError`` where PyAV's build has no such
+    encoder, or the encoder does not take them.
     """
-    _check_encoder(codec, {})
-    if codec in ("libx264", "libx265"):
-        context = CodecContext.create(codec, "w")
-        assert isinstance(context, VideoCodecContext)
-        context.width, context.height, context.pix_fmt, context.time_base = 64, 64, "yuv420p", Fraction(1, 25)
+    options = options or {}
+    _check_encoder(codec, options)
+    context = CodecContext.create(codec, "w")
+    assert isinstance(context, VideoCodecContext)
+    try:
+        context.width, context.height, context.pix_fmt, context.time_base = 64, 64, pix_fmt, Fraction(1, 25)
         context.thread_count = 1
-        context.options = _with_own_params(codec, {})
-        frame = VideoFrame(64, 64, "yuv420p")
+        context.options = _with_own_params(codec, options)
+        frame = VideoFrame(64, 64, pix_fmt)
         frame.pts = 0
         stream = b"".join(bytes(packet) for packet in [*context.encode(frame), *context.encode(None)])
-        for banner in _BANNERS:
-            if match := re.search(banner, stream):
-                return match[1].decode("ascii")
+    except (FFmpegError, ValueError) as error:
+        given = ", ".join(f"{name}={value}" for name, value in options.items())
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UsageError(
+            f"the encoder {codec} does not take {given} with {pix_fmt} ({reason}); correct them"
+        ) from error
+    for banner in _BANNERS:
+        if match := re.search(banner, stream):
+            return match[1].decode("ascii")
     return "Lavc" + ".".join(map(str, av.library_versions["libavcodec"]))
 
 

@@ -7,7 +7,7 @@ from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 from struct import unpack as unpack_struct
-from typing import cast
+from typing import BinaryIO, cast
 
 from av import VideoFrame
 from av.sidedata.sidedata import SideData
@@ -24,13 +24,15 @@ _QUARTER_TURNS = {(1, 0, 0, 1): 0, (0, 1, -1, 0): 90, (-1, 0, 0, -1): 180, (0, -
 _INDEX_ENTRIES_READ = 5000
 
 
-def probe(path: Path, raw: RawVideo | None = None) -> Probe:
+def probe(path: Path, raw: RawVideo | None = None, *, content: BinaryIO | None = None) -> Probe:
     """Read the header and the first frame of ``path``; ``raw`` describes a headerless ``.yuv`` file.
+
+    ``content`` holds the bytes where ``path`` is no file of its own, as ``VideoReader`` says.
 
     Raises ``ClipError`` of stage ``open`` where the file is missing, empty, encrypted, no video, or of a pixel format
     that is not Y'CbCr 4:2:0, 4:2:2 or 4:4:4 of 8 to 16 bits.
     """
-    with Source(path, raw) as source:
+    with Source(path, raw, content=content) as source:
         return probe_source(source)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, Self
 
 from av import FFmpegError, VideoFrame
 
@@ -24,7 +24,9 @@ class VideoReader:
     ``raw`` describes a headerless ``.yuv`` file. ``target`` is the format in which frames are wanted: a frame of
     another geometry, depth or subsampling goes through the one ``Scaler``, a frame that has it already is untouched.
     Without ``target`` frames come in the clip's own format, upright. Interlaced frames are not deinterlaced.
-    Decoding is exact and repeatable whatever ``threads`` is.
+    Decoding is exact and repeatable whatever ``threads`` is. ``content`` holds the bytes of a video that is no file of its
+    own, such as an archive's member or an encode in memory: seekable, untouched by others meanwhile, not closed here;
+    ``path`` then only names it in messages.
 
     The planes may be views of the decoder's memory: they stay valid while they are held, and must not be written to.
 
@@ -34,9 +36,15 @@ class VideoReader:
     """
 
     def __init__(
-        self, path: Path, *, raw: RawVideo | None = None, target: FrameFormat | None = None, threads: int = 1
+        self,
+        path: Path,
+        *,
+        raw: RawVideo | None = None,
+        target: FrameFormat | None = None,
+        content: BinaryIO | None = None,
+        threads: int = 1,
     ) -> None:
-        self._source = Source(path, raw, threads=threads)
+        self._source = Source(path, raw, content=content, threads=threads)
         try:
             self.probe = probe_source(self._source)
             _check_turn(path, self.probe.rotation, target)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from fractions import Fraction
+from os import SEEK_END
 from pathlib import Path
 from stat import S_ISREG
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, Self
 
 import av
 from av import FFmpegError, Packet, VideoFrame
@@ -33,15 +35,21 @@ _CHECKSUMMED = frozenset({"ffv1"})
 class Source:
     """A video file opened for one pass from its first frame to its last.
 
+    ``content`` holds its bytes where ``path`` is no file of its own (an archive's member, an encode in memory) and then only
+    names it in messages; it must be seekable, nobody else may move it meanwhile, and it is not closed here.
+
     Raises ``ClipError`` of stage ``open`` where the file is missing or empty, or holds no video that can be decoded
     to planar Y'CbCr.
     """
 
-    def __init__(self, path: Path, raw: RawVideo | None = None, *, threads: int = 1) -> None:
+    def __init__(
+        self, path: Path, raw: RawVideo | None = None, *, content: BinaryIO | None = None, threads: int = 1
+    ) -> None:
         self.path = path
-        self.size_bytes = _size(path)
+        self._content = content
+        self.size_bytes = _size(path, content)
         self.raw_frames = raw_frame_count(path, raw, self.size_bytes) if raw else None
-        self.container = _open(path, raw)
+        self.container = _open(path, raw, content)
         try:
             self.stream = _video_stream(path, self.container)
             self.declared_frames = self._declared_frames()
@@ -88,6 +96,18 @@ class Source:
     def video_streams(self) -> int:
         """Video streams of the file that are not cover pictures."""
         return len(_moving_pictures(self.container))
+
+    @contextmanager
+    def content(self) -> Iterator[BinaryIO]:
+        """The bytes of the file, from their beginning."""
+        if self._content is None:
+            with self.path.open("rb") as file:
+                yield file
+        else:
+            place = self._content.tell()
+            self._content.seek(0)
+            yield self._content
+            self._content.seek(place)
 
     def frames(self) -> Iterator[VideoFrame]:
         """Every frame in display order. Raises ``ClipError`` of stage ``decode`` where one is damaged or missing."""
@@ -155,19 +175,24 @@ class Source:
         )
 
 
-def _size(path: Path) -> int:
+def _size(path: Path, content: BinaryIO | None) -> int:
+    size = _size_on_disk(path) if content is None else content.seek(0, SEEK_END)
+    if size == 0:
+        raise ClipError("open", f"{path}: the file is empty; fetch it again")
+    return size
+
+
+def _size_on_disk(path: Path) -> int:
     try:
         status = path.stat()
     except OSError as error:
         raise ClipError("open", f"{path}: the file cannot be opened ({error.strerror}); check the path") from error
     if not S_ISREG(status.st_mode):
         raise ClipError("open", f"{path}: this is not a regular file; name a video file")
-    if status.st_size == 0:
-        raise ClipError("open", f"{path}: the file is empty; fetch it again")
     return status.st_size
 
 
-def _open(path: Path, raw: RawVideo | None) -> InputContainer:
+def _open(path: Path, raw: RawVideo | None, content: BinaryIO | None) -> InputContainer:
     if raw is None and path.suffix.lower() == ".yuv":
         raise ClipError(
             "open",
@@ -179,8 +204,11 @@ def _open(path: Path, raw: RawVideo | None) -> InputContainer:
     try:
         with listen() as reports:
             # An absolute path cannot be taken for a protocol name.
-            location = str(path.absolute())
-            container = av.open(location, format=kind, container_options=options, metadata_errors="replace")
+            place: str | BinaryIO = str(path.absolute())
+            if content is not None:
+                content.seek(0)
+                place = content
+            container = av.open(place, "r", format=kind, container_options=options, metadata_errors="replace")
     except (FFmpegError, ValueError) as error:
         reason = _reason(error) if isinstance(error, FFmpegError) else "unknown format"
         raise ClipError("open", f"{path}: this is no video file that can be read ({reason}); fetch it again") from error
