@@ -1,0 +1,82 @@
+"""What is known of an input beside its rows: its digest, and whether the manifest beside it still speaks of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Literal
+
+from msgspec import Struct
+
+from corekit.driver.merge.options import InputPath
+from corekit.errors import IntegrityError
+from corekit.files import sha256_file
+from corekit.manifest import AnyManifest, manifest_path, read_manifest
+
+ManifestState = Literal["current", "stale", "missing", "unreadable"]
+
+
+class Parent(Struct, frozen=True, kw_only=True):
+    """An input file as it was found."""
+
+    sha256: str
+    size_bytes: int
+    state: ManifestState
+    """``stale``: the manifest speaks of other bytes than those of the file."""
+    manifest: AnyManifest | None
+    manifest_sha256: str | None
+    changed_ns: int
+
+
+def look_at(inputs: Sequence[InputPath]) -> list[Parent]:
+    """Hash every input, two at a time, and read the manifest beside it."""
+    with ThreadPoolExecutor(2) as pool:
+        return list(pool.map(_parent, inputs))
+
+
+def refuse_changed(inputs: Sequence[InputPath], parents: Sequence[Parent]) -> None:
+    """Refuse inputs that changed while they were read.
+
+    Raises
+    ------
+    IntegrityError
+        Names the file.
+    """
+    for given, parent in zip(inputs, parents, strict=True):
+        status = given.path.stat()
+        if (status.st_mtime_ns, status.st_size) != (parent.changed_ns, parent.size_bytes):
+            raise IntegrityError(f"{given.shown} was changed while it was read; run the same command again")
+
+
+def _parent(given: InputPath) -> Parent:
+    status = given.path.stat()
+    sha256 = sha256_file(given.path)
+    beside = _manifest_beside(given.path)
+    state: ManifestState = "missing"
+    manifest, manifest_sha256 = None, None
+    if beside is not None:
+        manifest_sha256 = sha256_file(beside)
+        try:
+            manifest = read_manifest(beside)
+            names = {artefact.file: artefact.sha256 for artefact in manifest.artefacts.values()}
+            state = "current" if names.get(given.path.name) == sha256 else "stale"
+        except IntegrityError:
+            state = "unreadable"
+    return Parent(
+        sha256=sha256,
+        size_bytes=status.st_size,
+        state=state,
+        manifest=manifest,
+        manifest_sha256=manifest_sha256,
+        changed_ns=status.st_mtime_ns,
+    )
+
+
+def _manifest_beside(path: Path) -> Path | None:
+    """The manifest of a table; that of a run also speaks of ``<table>.frames.parquet`` and ``<table>.jsonl``."""
+    for stem in (path.stem, path.stem.removesuffix(".frames")):
+        beside = manifest_path(path.with_name(f"{stem}.parquet"))
+        if beside.is_file():
+            return beside
+    return None
