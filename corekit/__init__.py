@@ -12,7 +12,10 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from corekit.backends.base import BackendInfo, Extractor, Group, GroupSession, Pair, PairFeatures
+    from corekit.driver.audit import AuditReport, Finding, audit
     from corekit.driver.corpus import Corpus, open_corpus
+    from corekit.driver.enrich import EnrichOptions, EnrichReport, enrich
+    from corekit.driver.merge import MergeOptions, MergeResult, merge
     from corekit.driver.options import RunOptions
     from corekit.driver.run import RunResult, plan, run
     from corekit.driver.sample import make_sample
@@ -30,12 +33,13 @@ if TYPE_CHECKING:
         PluginError,
         UsageError,
     )
-    from corekit.manifest import Manifest, read_manifest
+    from corekit.manifest import EnrichManifest, Manifest, read_manifest
     from corekit.markers import COREKIT_API, hookimpl
     from corekit.model import (
         Clip,
         Column,
         CorpusInfo,
+        Encode,
         FrameFormat,
         JSONValue,
         Label,
@@ -54,6 +58,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "COREKIT_API",
+    "AuditReport",
     "BackendError",
     "BackendInfo",
     "Clip",
@@ -63,7 +68,12 @@ __all__ = [
     "Corpus",
     "CorpusError",
     "CorpusInfo",
+    "Encode",
+    "EnrichManifest",
+    "EnrichOptions",
+    "EnrichReport",
     "Extractor",
+    "Finding",
     "FrameFormat",
     "GateError",
     "Group",
@@ -79,6 +89,8 @@ __all__ = [
     "Manifest",
     "ManifestSection",
     "Measurement",
+    "MergeOptions",
+    "MergeResult",
     "NoOptions",
     "Pair",
     "PairFeatures",
@@ -95,9 +107,12 @@ __all__ = [
     "UsageError",
     "Value",
     "__version__",
+    "audit",
+    "enrich",
     "hookimpl",
     "list_plugins",
     "make_sample",
+    "merge",
     "open_corpus",
     "plan",
     "read_manifest",
@@ -108,7 +123,10 @@ __all__ = [
 
 _HOME = {
     "backends.base": ("BackendInfo", "Extractor", "Group", "GroupSession", "Pair", "PairFeatures"),
+    "driver.audit": ("AuditReport", "Finding", "audit"),
     "driver.corpus": ("Corpus", "open_corpus"),
+    "driver.enrich": ("EnrichOptions", "EnrichReport", "enrich"),
+    "driver.merge": ("MergeOptions", "MergeResult", "merge"),
     "driver.options": ("RunOptions",),
     "driver.run": ("RunResult", "plan", "run"),
     "driver.sample": ("make_sample",),
@@ -126,12 +144,13 @@ _HOME = {
         "PluginError",
         "UsageError",
     ),
-    "manifest": ("Manifest", "read_manifest"),
+    "manifest": ("EnrichManifest", "Manifest", "read_manifest"),
     "markers": ("COREKIT_API", "hookimpl"),
     "model": (
         "Clip",
         "Column",
         "CorpusInfo",
+        "Encode",
         "FrameFormat",
         "JSONValue",
         "Label",

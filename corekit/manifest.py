@@ -41,7 +41,7 @@ class Artefact(Struct, frozen=True, kw_only=True):
 
     file: str
     """Its name beside the manifest's table."""
-    kind: Literal["clip-table", "frame-table", "v3-jsonl", "failures"]
+    kind: Literal["clip-table", "frame-table", "v3-jsonl", "failures", "duplicates"]
     rows: int
     size_bytes: int
     sha256: str
@@ -137,37 +137,50 @@ class FailureRecord(Struct, frozen=True, kw_only=True):
 
 
 class TimingRecord(Struct, frozen=True, kw_only=True):
-    """Wall-clock times; ``measuring_s`` is the sum over rows of the workers' time."""
+    """Wall-clock times; ``measuring_s`` is the sum over rows of the workers' time, where clips were measured."""
 
     started: str
     finished: str
     wall_s: float
-    measuring_s: float
+    measuring_s: float | None = None
 
 
-class Manifest(Struct, frozen=True, kw_only=True):
-    """Everything that is needed to check an artefact, and to make it again."""
+class ParentRecord(Struct, frozen=True, kw_only=True):
+    """An artefact that this one was made from: its digests hold wherever the file moves."""
+
+    file: str
+    sha256: str
+    manifest_sha256: str | None = None
+    """Of the parent's own manifest, where one lay beside it."""
+
+
+class Envelope(Struct, frozen=True, kw_only=True, tag_field="command"):
+    """What the manifest of every command says; ``command`` tells which one made it."""
 
     schema: Literal["corekit-manifest-1"] = SCHEMA_ID
-    command: Literal["run"]
-    run_id: str
     created: str
     run_provenance: RunProvenance
     artefacts: dict[str, Artefact]
-    parents: list[str] = field(default_factory=list)
-    """SHA-256 of the artefacts that this one was made from."""
+    parents: list[ParentRecord] = field(default_factory=list)
     table: TableRecord
-    corpus: CorpusRecord
-    backend: BackendRecord
     code: CodeRecord
     environment: EnvironmentRecord
+    counters: dict[str, int]
+    timings: TimingRecord
+
+
+class Manifest(Envelope, frozen=True, kw_only=True, tag="run"):
+    """Everything that is needed to check the artefacts of a run, and to make them again."""
+
+    run_id: str
+    corpus: CorpusRecord
+    backend: BackendRecord
     features: list[str]
     """Features asked for."""
     options: dict[str, Any]
     """Options that change values, plugins' own among them."""
     clip_options: dict[str, dict[str, int]]
     """Options that followed from the clips: option to value to number of rows."""
-    counters: dict[str, int]
     splits: dict[str, dict[str, int]]
     """Split to numbers of contents and of rows."""
     nulls: dict[str, list[NullRecord]]
@@ -175,9 +188,115 @@ class Manifest(Struct, frozen=True, kw_only=True):
     """What was noticed of a clip, such as a variable frame rate."""
     missing: list[str]
     failures: list[FailureRecord]
-    timings: TimingRecord
     sections: dict[str, Any]
     """What the plugins add, by section name."""
+
+
+class LineRecord(Struct, frozen=True):
+    """A line of a sidecar that was passed over, and why."""
+
+    where: str
+    problem: str
+
+
+class ConflictRecord(Struct, frozen=True, kw_only=True):
+    """A clip of which two rows of a sidecar say different things."""
+
+    clip_name: str
+    where: list[str]
+    columns: list[str]
+
+
+class EnrichSection(Struct, frozen=True, kw_only=True):
+    """What was joined to what, by which rules, and what came of it."""
+
+    corpora: list[str]
+    join: dict[str, str]
+    """``table`` and ``metadata``: the columns that were joined; ``normalize``: ``none`` or ``stem``."""
+    available_keys: list[str]
+    """Every key of the metadata."""
+    keys: list[str]
+    """Those that were taken."""
+    overwrite_metadata: bool
+    allow_labels: list[str]
+    on_conflict: str
+    skip_malformed: bool
+    min_coverage: float
+    split_seeds: dict[str, str]
+    """Corpus to the seed of the splits that were derived."""
+    updated_cells: dict[str, int]
+    """Column to number of cells that changed."""
+    new_columns: list[ColumnRecord]
+    malformed: list[LineRecord]
+    """The first of the lines that were passed over; ``counters`` has their number."""
+    conflicts: list[ConflictRecord]
+    """The first of the clips with conflicting rows; ``counters`` has their number."""
+    earlier_manifest: str | None
+    """Where the manifest of the table before lies."""
+    notes: list[str]
+
+
+class EnrichManifest(Envelope, frozen=True, kw_only=True, tag="enrich"):
+    """How metadata came into a table: ``parents`` holds the table before, ``counters`` what matched and changed."""
+
+    enrich: EnrichSection
+
+
+class MergeInput(Struct, frozen=True, kw_only=True):
+    """One input of a merge, as it was found."""
+
+    label: str
+    file: str
+    stored: Literal["parquet", "jsonl"]
+    sha256: str
+    rows: int
+    rows_kept: int
+    manifest: Literal["current", "stale", "missing", "unreadable"]
+    """Whether the manifest beside it speaks of these bytes."""
+    corpora: dict[str, int]
+    """Corpus to number of rows; the empty name is of rows that name none."""
+    teacher_model: str
+    missing_features: list[str]
+    """Features without a value in any row: they are null in the merged table."""
+    null_cells: dict[str, int]
+    """Feature to number of rows without a value, of those that have values elsewhere."""
+
+
+class MergeSection(Struct, frozen=True, kw_only=True):
+    """What was put together, by which rules, and what was dropped."""
+
+    kind: Literal["clip", "frame"]
+    inputs: list[MergeInput]
+    corpora: dict[str, int]
+    """Corpus to number of rows in the merged table."""
+    scale: Literal["native", "0-100"]
+    required_keys: list[str]
+    """What a row must have."""
+    label_required_keys: list[str]
+    """What a label row of the older scripts must have."""
+    dedup_key: list[str]
+    """What makes two encode rows one; empty of frame tables, where nothing is dropped."""
+    label_dedup_key: list[str]
+    assumed_teacher: str
+    vmaf_models: dict[str, int]
+    feature_backends: dict[str, int]
+    conflicts: dict[str, int]
+    """Column to number of dropped encode rows that differ there from the row that stayed."""
+    dropped: dict[str, int]
+    """Reason to number of rows."""
+    possible_duplicates: list[dict[str, Any]]
+    """The first of the clip ids that occur in more than one corpus; ``counters`` has their number."""
+    notes: list[str]
+
+
+class MergeManifest(Envelope, frozen=True, kw_only=True, tag="merge"):
+    """How tables were put together: ``parents`` holds the inputs, ``counters`` what came of their rows."""
+
+    merge: MergeSection
+
+
+AnyManifest = Manifest | EnrichManifest | MergeManifest
+"""Whatever command wrote it."""
 
 
 def manifest_path(table: Path) -> Path:
@@ -185,13 +304,13 @@ def manifest_path(table: Path) -> Path:
     return table.with_name(f"{table.stem}.manifest.json")
 
 
-def encode_manifest(manifest: Manifest) -> bytes:
+def encode_manifest(manifest: AnyManifest) -> bytes:
     """Strict JSON, indented, keys in the order of the structs."""
     return msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n"
 
 
-def read_manifest(path: Path | str) -> Manifest:
-    """Read a manifest.
+def read_manifest(path: Path | str) -> AnyManifest:
+    """Read a manifest, whatever command wrote it.
 
     Raises
     ------
@@ -200,15 +319,16 @@ def read_manifest(path: Path | str) -> Manifest:
     """
     path = Path(path)
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Manifest)
+        manifest: AnyManifest = msgspec.json.decode(path.read_bytes(), type=AnyManifest)
     except (msgspec.DecodeError, UnicodeDecodeError, OSError) as error:
         raise IntegrityError(
             f"{path} is not a {SCHEMA_ID} manifest ({error}); write it again with the command that made it"
         ) from error
+    return manifest
 
 
 def manifest_json_schema() -> bytes:
     """The published JSON Schema of the manifest, generated from the structs."""
-    schema = msgspec.json.schema(Manifest)
+    schema = msgspec.json.schema(AnyManifest)
     schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": SCHEMA_ID, **schema}
     return msgspec.json.format(msgspec.json.encode(schema, order="deterministic"), indent=2) + b"\n"

@@ -9,6 +9,8 @@ import hashlib
 import math
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -17,18 +19,23 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import msgspec
 
 from corekit.errors import UsageError
-from corekit.model import Column, Value
-from corekit.schema import fingerprint
+from corekit.model import Column, ColumnType, Value
+from corekit.schema import CORE_COLUMNS, fingerprint
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from corekit.manifest import Manifest
+    from corekit.manifest import AnyManifest
 
 Row = Mapping[str, Value]
 
 ROWS_PER_GROUP = 8192
+ROWS_PER_BATCH = 1 << 16
+"""Rows of a table that are held at a time where it is carried over."""
 METADATA_PREFIX = "corekit."
+_READ_BUFFER = 1 << 20
+_ARROW_NAMES = {"str": "string", "int": "int64", "float": "double", "bool": "bool"}
+_VOLATILE = {column.name for column in CORE_COLUMNS if column.volatile}
 
 
 class Written(msgspec.Struct, frozen=True):
@@ -45,15 +52,14 @@ class Table(msgspec.Struct, frozen=True):
     path: Path
     data: Any
     """A ``pyarrow.Table``."""
-    manifest: Manifest | None
+    manifest: AnyManifest | None
 
 
 def arrow_schema(columns: Sequence[Column], metadata: Mapping[str, str]) -> pa.Schema:
     """The Arrow schema of a table, with its fingerprint among the key-value metadata."""
     import pyarrow as pa
 
-    types = {"str": pa.string(), "int": pa.int64(), "float": pa.float64(), "bool": pa.bool_()}
-    fields = [pa.field(c.name, types[c.type], nullable=not c.required) for c in columns]
+    fields = [pa.field(c.name, pa.type_for_alias(_ARROW_NAMES[c.type]), nullable=not c.required) for c in columns]
     entries = {**metadata, "schema_fingerprint": fingerprint(columns)}
     return pa.schema(fields, metadata={f"{METADATA_PREFIX}{key}": value for key, value in sorted(entries.items())})
 
@@ -81,19 +87,34 @@ def write_parquet(
     return write_batches(file, columns, schema, batches())
 
 
-def write_batches(file: BinaryIO, columns: Sequence[Column], schema: pa.Schema, batches: Iterable[pa.Table]) -> Written:
-    """Write Arrow tables one after another as one Parquet file."""
+def write_batches(
+    file: BinaryIO,
+    columns: Sequence[Column],
+    schema: pa.Schema,
+    batches: Iterable[pa.Table],
+    *,
+    rows_per_group: int = ROWS_PER_GROUP,
+) -> Written:
+    """Write Arrow tables one after another as one Parquet file, each digested while it is compressed.
+
+    What Parquet remembers of each row group stays in memory to the end: a table of many millions of rows wants large ones.
+    """
     import pyarrow.parquet as pq
 
     digest = LogicalDigest(columns)
     hashing = _HashingFile(file)
     count = 0
-    with pq.ParquetWriter(hashing, schema, compression="zstd", version="2.6") as writer:
+    text = [column.name for column in columns if column.type == "str"]
+    with (
+        ThreadPoolExecutor(1) as beside,
+        pq.ParquetWriter(hashing, schema, compression="zstd", version="2.6", use_dictionary=text) as writer,
+    ):
         for batch in batches:
             batch.validate(full=True)
             _refuse_nulls(columns, batch)
-            writer.write_table(batch, row_group_size=ROWS_PER_GROUP)
-            digest.update(batch)
+            digested = beside.submit(digest.update, batch)
+            writer.write_table(batch, row_group_size=rows_per_group)
+            digested.result()
             count += batch.num_rows
     return Written(count, hashing.sha256(), digest.hexdigest())
 
@@ -106,15 +127,45 @@ def read_table(path: Path | str) -> Table:
     UsageError
         The file is missing, damaged or no Parquet.
     """
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
     from corekit.manifest import manifest_path, read_manifest
 
     path = Path(path)
+    with _reading(path), pq.ParquetFile(path) as file:
+        data = file.read()
+    beside = manifest_path(path)
+    return Table(path, data, read_manifest(beside) if beside.exists() else None)
+
+
+def read_schema(path: Path) -> pa.Schema:
+    """The Arrow schema of a Parquet file, its metadata included; ``UsageError`` as of ``read_table``."""
+    import pyarrow.parquet as pq
+
+    with _reading(path):
+        return pq.read_schema(path)
+
+
+def read_batches(path: Path, columns: Sequence[str] | None = None, *, rows: int = ROWS_PER_BATCH) -> Iterator[pa.Table]:
+    """The rows of a Parquet file in order, at most ``rows`` at a time; ``columns`` None takes them all.
+
+    Memory does not grow with the file, whatever its row groups. ``UsageError`` as of ``read_table``.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with _reading(path), pq.ParquetFile(path, buffer_size=_READ_BUFFER, pre_buffer=False) as file:
+        for batch in file.iter_batches(batch_size=rows, columns=columns):
+            table = pa.Table.from_batches([batch])
+            yield table if columns is None else table.select(columns)
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    import pyarrow as pa
+
     try:
-        with pq.ParquetFile(path) as file:
-            data = file.read()
+        yield
     except FileNotFoundError as error:
         raise UsageError(f"{path} does not exist; name a table that `corekit run` wrote") from error
     except pa.ArrowInvalid as error:
@@ -122,8 +173,35 @@ def read_table(path: Path | str) -> Table:
     except OSError as error:
         reason = str(error).splitlines()[0]
         raise UsageError(f"{path} cannot be read ({reason}); name a table that `corekit run` wrote") from error
-    beside = manifest_path(path)
-    return Table(path, data, read_manifest(beside) if beside.exists() else None)
+
+
+def columns_of(schema: pa.Schema) -> tuple[Column, ...]:
+    """What the columns of any table are to a manifest; a type that has no counterpart among ours counts as ``str``."""
+    return tuple(
+        Column(
+            name=field.name,
+            type=column_type(field.type) or "str",
+            description="",
+            required=not field.nullable,
+            volatile=field.name in _VOLATILE,
+        )
+        for field in schema
+    )
+
+
+def column_type(type_: pa.DataType) -> ColumnType | None:
+    """Text, whole numbers of any width, floating point of any width or truth values; None for other types."""
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(type_):
+        type_ = type_.value_type
+    if pa.types.is_string(type_) or pa.types.is_large_string(type_) or pa.types.is_string_view(type_):
+        return "str"
+    if pa.types.is_integer(type_):
+        return "int"
+    if pa.types.is_floating(type_):
+        return "float"
+    return "bool" if pa.types.is_boolean(type_) else None
 
 
 class LogicalDigest:
@@ -132,7 +210,8 @@ class LogicalDigest:
     Per column three streams are hashed: one byte a value (1 valid, 0 null); the values (int64 and float64
     little-endian, a bool as one byte, text as UTF-8 without separator, null as zero or empty); for text, the lengths as
     int64. The digest is over ``name NUL type NUL`` and the streams' digests, column after column. Volatile columns
-    are left out.
+    are left out. Narrower numbers count as int64 or float64, dictionaries as what they stand for, and values of types
+    that are not ours as the text that Python makes of them.
     """
 
     def __init__(self, columns: Sequence[Column]) -> None:
@@ -144,17 +223,17 @@ class LogicalDigest:
         import pyarrow.compute as pc
 
         for column, (valid, values, lengths) in zip(self._columns, self._streams, strict=True):
-            array = batch.column(column.name).combine_chunks()
-            valid.update(array.is_valid().cast("uint8").to_numpy(zero_copy_only=False).tobytes())
+            array = _plain(batch.column(column.name), column.type)
+            valid.update(array.is_valid().cast("uint8").to_numpy(zero_copy_only=False))
             if column.type == "str":
                 filled = array.fill_null("")
-                lengths.update(pc.binary_length(filled).cast("int64").to_numpy().astype("<i8").tobytes())
-                values.update("".join(filled.to_pylist()).encode())
+                lengths.update(pc.binary_length(filled).cast("int64").to_numpy().astype("<i8", copy=False))
+                values.update(_text_bytes(filled))
             elif column.type == "bool":
-                values.update(array.fill_null(False).cast("uint8").to_numpy(zero_copy_only=False).tobytes())
+                values.update(array.fill_null(False).cast("uint8").to_numpy(zero_copy_only=False))
             else:
                 code = "<i8" if column.type == "int" else "<f8"
-                values.update(array.fill_null(0).to_numpy(zero_copy_only=False).astype(code).tobytes())
+                values.update(array.fill_null(0).to_numpy(zero_copy_only=False).astype(code, copy=False))
 
     def hexdigest(self) -> str:
         total = hashlib.sha256()
@@ -239,6 +318,27 @@ class _HashingFile:
 
     def sha256(self) -> str:
         return self._digest.hexdigest()
+
+
+def _text_bytes(array: pa.Array) -> memoryview:
+    """The UTF-8 of a text array without nulls, one value after another."""
+    import pyarrow as pa
+
+    _, offsets, data = array.buffers()
+    if data is None or not len(array):
+        return memoryview(b"")
+    bounds = memoryview(offsets).cast("i" if pa.types.is_string(array.type) else "q")
+    return memoryview(data)[bounds[array.offset] : bounds[array.offset + len(array)]]
+
+
+def _plain(column: pa.ChunkedArray, type_: ColumnType) -> pa.Array:
+    """One array of the Arrow type that a column of that type has in our own tables."""
+    import pyarrow as pa
+
+    array = column.combine_chunks()
+    if column_type(column.type) is None:
+        return pa.array([None if value is None else str(value) for value in array.to_pylist()], pa.string())
+    return array.cast(_ARROW_NAMES[type_])
 
 
 def _storable(value: Value) -> Value:

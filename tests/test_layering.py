@@ -97,8 +97,10 @@ def test_only_the_ledger_and_the_command_know_sqlite() -> None:
     assert users_of("sqlite3", CORE) == {"corekit/ledger.py", "corekit/cli/main.py"}
 
 
-def test_only_the_storage_layer_knows_arrow() -> None:
-    assert users_of("pyarrow", CORE) == {"corekit/table.py", "corekit/frames.py"}
+def test_only_the_storage_layer_and_what_rewrites_tables_know_arrow() -> None:
+    rewriters = ("corekit/driver/enrich/", "corekit/driver/merge/")
+    others = {user for user in users_of("pyarrow", CORE) if not user.startswith(rewriters)}
+    assert others == {"corekit/table.py", "corekit/frames.py"}
 
 
 def test_only_the_command_line_knows_click() -> None:

@@ -38,7 +38,6 @@ PUBLISHED = Path(__file__).parents[1] / "docs" / "manifest-1.schema.json"
 
 FILE = PathRecord(path="chug.csv", exists=True, kind="file", sha256="a" * 64, size_bytes=3)
 MANIFEST = Manifest(
-    command="run",
     run_id="r",
     created="2026-01-01T00:00:00+00:00",
     run_provenance=RunProvenance(
@@ -144,9 +143,9 @@ def test_the_published_schema_refuses_what_is_no_manifest(break_it: Any) -> None
 def test_it_is_strict_json_in_the_order_of_the_structs() -> None:
     content = encode_manifest(MANIFEST)
     document = strict(content)
-    assert list(document) == [field.encode_name for field in msgspec.structs.fields(Manifest)]
+    assert list(document) == ["command", *(field.encode_name for field in msgspec.structs.fields(Manifest))]
     assert document["options"]["ratio"] is None
-    assert content.startswith(b'{\n  "schema": "corekit-manifest-1",\n')
+    assert content.startswith(b'{\n  "command": "run",\n  "schema": "corekit-manifest-1",\n')
     assert content.endswith(b"}\n")
 
 
@@ -171,7 +170,10 @@ def test_a_manifest_is_read_back(tmp_path: Path) -> None:
     [
         (b"{}", "Object missing required field `command`"),
         (b"{", "Input data was truncated"),
-        (b'{"schema": "corekit-manifest-2"}', "Invalid enum value 'corekit-manifest-2' - at `$.schema`"),
+        (
+            b'{"command": "run", "schema": "corekit-manifest-2"}',
+            "Invalid enum value 'corekit-manifest-2' - at `$.schema`",
+        ),
         (b"", "Input data was truncated"),
     ],
 )

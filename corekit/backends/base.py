@@ -102,4 +102,4 @@ class Extractor(ABC):
         """Say that something takes long; the run replaces this method to hear it."""
 
     def close(self) -> None:
-        """End the run."""
+        """End the run; safe more than once."""

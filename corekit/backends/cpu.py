@@ -109,8 +109,14 @@ def _on_compile(tell: Callable[[], None]) -> Callable[[], None]:
             """Nothing is told."""
 
     listener = Listener()
+    listening = [listener]
     event.register("numba:compile", listener)  # type: ignore[no-untyped-call]
-    return lambda: event.unregister("numba:compile", listener)  # type: ignore[no-untyped-call]
+
+    def stop() -> None:
+        if listening:
+            event.unregister("numba:compile", listening.pop())  # type: ignore[no-untyped-call]
+
+    return stop
 
 
 class _Track:

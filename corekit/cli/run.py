@@ -91,9 +91,9 @@ def _settings(context: click.Context, parameter: click.Parameter, pairs: tuple[s
 )
 @click.option(
     "--identity",
-    type=click.Choice(["null", "compute"]),
+    type=click.Choice(["null", "floor", "compute"]),
     default="null",
-    help="Full-reference features of a clip compared with itself.",
+    help="Full-reference features of a clip compared with itself: none, their documented constants, or computed.",
 )
 @click.option("--include-references", is_flag=True, help="Give the references rows of their own.")
 @click.option(

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from corekit.driver.options import RunOptions
+from corekit.driver.places import Places
 from corekit.errors import CorpusError, UsageError
 from corekit.model import Clip, CorpusInfo
 from corekit.plugins.composition import Composition, parse_options
@@ -23,6 +24,7 @@ class Corpus:
         self.info = info
         self.root = root
         self.clips = clips
+        self.places = Places(root)
 
     def __iter__(self) -> Iterator[Clip]:
         return iter(self.clips)
@@ -32,11 +34,11 @@ class Corpus:
 
     def path(self, clip: Clip) -> Path:
         """Where the clip's file lies, or would lie."""
-        return self.root / clip.path
+        return self.places.path(clip)
 
     def has(self, clip: Clip) -> bool:
         """Whether the clip's file is there."""
-        return self.path(clip).is_file()
+        return self.places.has(clip)
 
     def split(self, clip: Clip, seed: str | None = None) -> str:
         """The clip's split: the corpus's own where it prescribes one, else by content hash."""
@@ -113,6 +115,7 @@ def _checked(clips: Iterator[Clip], info: CorpusInfo) -> Iterator[Clip]:
 def _check_path(clip: Clip) -> None:
     path = PurePosixPath(clip.path)
     hostile = path.is_absolute() or ".." in path.parts or "\0" in clip.path or "\\" in clip.path or not path.name
+    hostile |= bool(clip.archive) and not clip.path.startswith(f"{clip.archive}/")
     if hostile or path.name != clip.name or not _is_text(clip.path + clip.content):
         raise CorpusError(
             f"{clip.origin or 'the plugin'}: {clip.path!r} is not a path of a clip below the corpus root; "

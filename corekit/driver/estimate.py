@@ -19,8 +19,9 @@ _PIXELS_1080P = 1920 * 1080
 _ROW_BYTES = 1500
 _LEDGER_BYTES = 5000
 
-# Milliseconds per 1080p frame on one core, libvmaf with AVX-512; decoding two clips in the first line.
+# Milliseconds per 1080p frame on one core, libvmaf with AVX-512; decoding two clips and encoding one in the first lines.
 _DECODE_MS = 9.0
+_ENCODE_MS = 40.0
 _COST_MS = {
     "adm": 6.9, "vif": 17.3, "motion": 1.6, "psnr": 1.3, "float_ssim": 19.6, "float_ms_ssim": 217.0, "psnr_hvs": 41.7,
     "ciede": 690.0, "cambi": 12.0, "speed_temporal": 8.0, "speed_chroma": 4.0, "vmaf": 0.1,
@@ -38,14 +39,12 @@ class Estimate(Struct, frozen=True, kw_only=True):
 
 def estimate(corpus: Corpus, tasks: Sequence[Task], options: RunOptions, features: Sequence[str]) -> Estimate:
     """Guess from the headers of at most eight clips spread over the plan."""
-    from corekit.video import probe
-
     frames: list[float] = []
     pixels: list[float] = []
     for task in tasks[:: max(1, len(tasks) // _SAMPLE)][:_SAMPLE]:
         source = task.reference or task.clip
         try:
-            header = probe(corpus.path(source), source.raw)
+            header = corpus.places.probe(source)
         except ClipError:
             continue
         count = header.n_frames or header.duration_s * header.fps
@@ -66,19 +65,20 @@ def estimate(corpus: Corpus, tasks: Sequence[Task], options: RunOptions, feature
 
 def first_format(corpus: Corpus, tasks: Sequence[Task]) -> FrameFormat | None:
     """The frame format of the first task whose header can be read."""
-    from corekit.video import frame_format, probe
+    from corekit.video import frame_format
 
     for task in tasks[:_SAMPLE]:
         source = task.reference or task.clip
         with contextlib.suppress(ClipError):
-            return frame_format(probe(corpus.path(source), source.raw))
+            return frame_format(corpus.places.probe(source))
     return None
 
 
 def _milliseconds_per_frame(task: Task, options: RunOptions, features: Sequence[str]) -> float:
-    alone = task.reference is None and options.identity == "null"
+    alone = task.reference is None and options.identity != "compute"
     families = {_family(feature) for feature in features if not alone or feature in INFORMATIVE}
-    return (_DECODE_MS if features else 0.0) + sum(_COST_MS.get(family, 0.0) for family in families)
+    fixed = (_DECODE_MS if features else 0.0) + (_ENCODE_MS if features and task.encode else 0.0)
+    return fixed + sum(_COST_MS.get(family, 0.0) for family in families)
 
 
 def _family(feature: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,11 +12,14 @@ import numpy as np
 from msgspec import Struct
 
 from corekit.backends.base import Extractor, Group, Pair, PairFeatures
-from corekit.driver.tasks import Done, Failed, FromWorker, Hashed, Job, Settings, Task, task_identity
+from corekit.driver import floor
+from corekit.driver.digests import Digests
+from corekit.driver.places import Places
+from corekit.driver.synthetic import encode_clip, encoder_identity
+from corekit.driver.tasks import Done, Failed, FromWorker, Job, Settings, Task, task_identity
 from corekit.errors import ClipError
 from corekit.files import sha256_file
-from corekit.ledger import FileStamp
-from corekit.model import Clip, Measurement, Pooled, Probe, Value
+from corekit.model import Clip, Encode, Encoded, FrameFormat, Measurement, Pooled, Probe, Value
 from corekit.schema import INFORMATIVE
 
 if TYPE_CHECKING:
@@ -33,46 +36,6 @@ class StateError(Exception):
     """What a worker must keep cannot be kept: no clip's fault, and no use to go on."""
 
 
-class Digests:
-    """SHA-256 of the files of a job: those known already and untouched since, and those hashed here."""
-
-    def __init__(self, root: Path, known: Iterable[Hashed], beat: Beat) -> None:
-        self._root = root
-        self._earlier = {hashed.path: hashed for hashed in known}
-        self._now: dict[str, Hashed] = {}
-        self._beat = beat
-        self.fresh: list[Hashed] = []
-
-    def of(self, path: str, stage: str) -> str:
-        if path not in self._now:
-            try:
-                self._now[path] = self._look(path)
-            except OSError as error:
-                raise ClipError(
-                    stage, f"{path} cannot be read: {error.strerror}; check the file and its disk"
-                ) from error
-        return self._now[path].sha256
-
-    def check_unchanged(self, path: str) -> None:
-        """Raise ``ClipError`` where the file is no longer the one that was hashed."""
-        try:
-            unchanged = FileStamp.of(self._root / path) == self._now[path].stamp
-        except OSError:
-            unchanged = False
-        if not unchanged:
-            raise ClipError("decode", f"{path} was changed while it was read; run the same command again")
-
-    def _look(self, path: str) -> Hashed:
-        file = self._root / path
-        stamp = FileStamp.of(file)
-        earlier = self._earlier.get(path)
-        if earlier is not None and earlier.stamp == stamp:
-            return earlier
-        hashed = Hashed(path, stamp, sha256_file(file, on_bytes=lambda _: self._beat(0)))
-        self.fresh.append(hashed)
-        return hashed
-
-
 class _Work(Struct):
     """One task on its way."""
 
@@ -84,6 +47,9 @@ class _Work(Struct):
     reader: VideoReader | None = None
     probe: Probe | None = None
     wanted: tuple[str, ...] = ()
+    computed: tuple[str, ...] = ()
+    """What the backend is asked for: ``wanted``, but for constants that are known without it."""
+    encoded: Encoded | None = None
     nulls: dict[str, str] = {}
     options: dict[str, Value] = {}
     notes: tuple[str, ...] = ()
@@ -101,17 +67,19 @@ def pool(values: Values) -> Pooled | None:
 def measure_job(job: Job, settings: Settings, extractor: Extractor | None, beat: Beat) -> Iterator[FromWorker]:
     """Answer every task of a job with ``Done`` or ``Failed``; digests learnt on the way come first."""
     started = time.monotonic()
-    digests = Digests(Path(settings.root), job.known, beat)
+    places = Places(Path(settings.root))
+    digests = Digests(places, job.known, beat)
     works = [_Work(task) for task in job.tasks]
     for work in works:
         _identify(work, settings, extractor, digests)
     yield from digests.fresh
     with ExitStack() as stack:
         if extractor is None or not extractor.reads_video:
-            results = _without_frames(works, settings, extractor, stack)
+            results = _without_frames(works, places, settings, extractor, stack)
         else:
-            results = _with_frames(job, works, settings, extractor, beat, stack)
-    share = (time.monotonic() - started) / len(works)
+            results = _with_frames(job, works, places, settings, extractor, beat, stack)
+    encoding = sum(work.encoded.seconds for work in works if work.encoded)
+    share = (time.monotonic() - started - encoding) / len(works)
     for work in works:
         _distrust(work, digests)
         yield _answer(work, results.get(work.task.clip.name), settings, extractor, share)
@@ -122,7 +90,7 @@ def _distrust(work: _Work, digests: Digests) -> None:
     if work.error is None:
         try:
             for clip in filter(None, (work.task.clip, work.task.reference)):
-                digests.check_unchanged(clip.path)
+                digests.check_unchanged(clip)
         except ClipError as error:
             work.error, work.identity = error, None
 
@@ -137,9 +105,9 @@ class _Result(Struct):
 def _identify(work: _Work, settings: Settings, extractor: Extractor | None, digests: Digests) -> None:
     task = work.task
     try:
-        work.clip_sha256 = digests.of(task.clip.path, "open")
+        work.clip_sha256 = digests.of(task.clip, "open")
         if task.reference is not None:
-            work.ref_sha256 = digests.of(task.reference.path, "reference")
+            work.ref_sha256 = digests.of(task.reference, "reference")
         side = extractor.side_inputs(task.clip) if extractor else ()
         work.identity = task_identity(
             task,
@@ -150,6 +118,7 @@ def _identify(work: _Work, settings: Settings, extractor: Extractor | None, dige
             backend=extractor.identity if extractor else {},
             decoder=decoder_identity(extractor),
             side_sha256=tuple(sha256_file(path) for path in side),
+            encoder=encoder_of(task, extractor),
         )
     except ClipError as error:
         work.error = error
@@ -166,10 +135,17 @@ def decoder_identity(extractor: Extractor | None) -> dict[str, str]:
     return decoder_versions()
 
 
+def encoder_of(task: Task, extractor: Extractor | None) -> dict[str, str] | None:
+    """What of the task's encode changes values; None where none is made."""
+    if task.encode is None or extractor is None or not extractor.reads_video:
+        return None
+    return encoder_identity(task.encode)
+
+
 def _without_frames(
-    works: list[_Work], settings: Settings, extractor: Extractor | None, stack: ExitStack
+    works: list[_Work], places: Places, settings: Settings, extractor: Extractor | None, stack: ExitStack
 ) -> dict[str, _Result]:
-    from corekit.video import frame_format, probe
+    from corekit.video import frame_format
 
     results = {}
     for work in works:
@@ -177,8 +153,8 @@ def _without_frames(
             continue
         task = work.task
         try:
-            work.probe = probe(_file(settings, task.clip), task.clip.raw)
-            ref_probe = probe(_file(settings, task.reference), task.reference.raw) if task.reference else None
+            work.probe = places.probe(task.clip)
+            ref_probe = work.probe if task.encode else places.probe(task.reference) if task.reference else None
             features = None
             if extractor is not None:
                 fmt = frame_format(work.probe)
@@ -189,7 +165,7 @@ def _without_frames(
                 answer = session.finish()[0]
                 if isinstance(answer, ClipError):
                     raise answer
-                features = answer
+                features = _completed(work, answer, fmt)
             frames = features.n_frames if features else None
             results[task.clip.name] = _Result(features, frames, frames, ref_probe)
         except ClipError as error:
@@ -198,29 +174,34 @@ def _without_frames(
 
 
 def _with_frames(
-    job: Job, works: list[_Work], settings: Settings, extractor: Extractor, beat: Beat, stack: ExitStack
+    job: Job,
+    works: list[_Work],
+    places: Places,
+    settings: Settings,
+    extractor: Extractor,
+    beat: Beat,
+    stack: ExitStack,
 ) -> dict[str, _Result]:
-    from corekit.video import VideoReader
-
     alive = [work for work in works if work.error is None]
     if not alive:
         return {}
     first = alive[0].task
     source = first.reference or first.clip
     try:
-        reference = stack.enter_context(VideoReader(_file(settings, source), raw=source.raw))
+        reference = stack.enter_context(places.reader(source))
     except ClipError as error:
         for work in alive:
             work.error = _of_reference(work, source, error)
         return {}
     for work in alive:
         try:
-            if work.task.reference is None:
+            if work.task.encode is not None:
+                work.probe = reference.probe
+                work.encoded, work.reader = _encoded(work.task, work.task.encode, places, reference, beat, stack)
+            elif work.task.reference is None:
                 work.probe = reference.probe
             else:
-                clip = work.task.clip
-                reader = VideoReader(_file(settings, clip), raw=clip.raw, target=reference.fmt)
-                work.reader = stack.enter_context(reader)
+                work.reader = stack.enter_context(places.reader(work.task.clip, target=reference.fmt))
                 work.probe = work.reader.probe
         except ClipError as error:
             work.error = error
@@ -245,9 +226,20 @@ def _with_frames(
             work.error = work.error or answer
         elif work.error is None:
             work.error = _count_mismatch(work, reference, settings, frames)
+            answer = _completed(work, answer, reference.fmt)
             results[work.task.clip.name] = _Result(answer, reference.frames, frames, reference.probe)
-        work.notes += (work.reader or reference).notes
+        work.notes += (reference if work.task.encode else work.reader or reference).notes
     return results
+
+
+def _encoded(
+    task: Task, recipe: Encode, places: Places, reference: VideoReader, beat: Beat, stack: ExitStack
+) -> tuple[Encoded, VideoReader]:
+    from corekit.video import VideoReader
+
+    encoded, content = encode_clip(places, task.clip, recipe, beat)
+    path = Path(f"the {recipe.encoder} encode of {task.clip.path}")
+    return encoded, stack.enter_context(VideoReader(path, content=content, target=reference.fmt))
 
 
 def _run_frames(
@@ -297,7 +289,8 @@ def _choose(work: _Work, settings: Settings, extractor: Extractor, group: Group)
     """Decide which features are computed, the options that follow from the clip, and why the others are null."""
     assert work.probe is not None
     work.nulls, wanted = {}, []
-    only_informative = work.task.reference is None and settings.identity == "null"
+    with_itself = work.task.reference is None
+    only_informative = with_itself and settings.identity == "null"
     for feature in settings.features:
         reason = extractor.lacks(feature, group.fmt)
         if only_informative and feature not in INFORMATIVE:
@@ -306,7 +299,9 @@ def _choose(work: _Work, settings: Settings, extractor: Extractor, group: Group)
             work.nulls[feature] = reason
         else:
             wanted.append(feature)
-    work.wanted = tuple(wanted)
+    work.wanted = work.computed = tuple(wanted)
+    if with_itself and settings.identity == "floor":
+        work.computed = floor.computed(work.wanted)
     work.options = {}
     if "cambi" in work.wanted:
         work.options["cambi_eotf"] = "pq" if work.probe.is_hdr and work.probe.transfer_class == "pq" else "bt1886"
@@ -315,7 +310,12 @@ def _choose(work: _Work, settings: Settings, extractor: Extractor, group: Group)
 
 
 def _pair(work: _Work) -> Pair:
-    return Pair(clip=work.task.clip, features=work.wanted, options=work.options)
+    return Pair(clip=work.task.clip, features=work.computed, options=work.options)
+
+
+def _completed(work: _Work, answer: PairFeatures, fmt: FrameFormat) -> PairFeatures:
+    """The backend's answer, with the constants that it was not asked for."""
+    return answer if work.computed == work.wanted else floor.completed(answer, work.wanted, fmt)
 
 
 def _answer(
@@ -361,6 +361,7 @@ def _answer(
         notes=tuple(dict.fromkeys(work.notes)),
         seconds=seconds,
         frames_sha256=frames_sha256,
+        encoded=work.encoded,
     )
     return Done(work.identity, clip.name, measurement)
 
@@ -405,10 +406,6 @@ def _count_mismatch(work: _Work, reference: VideoReader, settings: Settings, fra
 
 
 def _of_reference(work: _Work, source: Clip, error: ClipError) -> ClipError:
-    if work.task.reference is None:
+    if source.name == work.task.clip.name:
         return error
     return ClipError("reference", f"its reference {source.name} failed: {error}")
-
-
-def _file(settings: Settings, clip: Clip) -> Path:
-    return Path(settings.root) / clip.path

@@ -13,7 +13,7 @@ from corekit.model import Pairing
 from corekit.schema import FEATURE_SETS, FEATURES
 
 FrameMismatch = Literal["error", "shortest"]
-Identity = Literal["null", "compute"]
+Identity = Literal["null", "floor", "compute"]
 
 
 class RunOptions(Struct, frozen=True, kw_only=True):
@@ -31,7 +31,7 @@ class RunOptions(Struct, frozen=True, kw_only=True):
     pairing: Pairing | None = None
     """None is the corpus's default."""
     identity: Identity = "null"
-    """Full-reference features of a clip compared with itself: null, or computed."""
+    """Full-reference features of a clip compared with itself: null, their documented constants, or computed."""
     include_references: bool = False
     frame_mismatch: FrameMismatch = "error"
     split_seed: str | None = None

@@ -96,14 +96,22 @@ def choose_pairing(corpus: Corpus, options: RunOptions) -> Pairing:
     offered = corpus.info.pairings
     reason = next((clip.unpaired for clip in corpus if clip.unpaired), "")
     if options.pairing is None:
-        return "nr" if reason and "nr" in offered else offered[0]
+        return _encodable(corpus, "nr" if reason and "nr" in offered else offered[0])
     if options.pairing not in offered:
         raise UsageError(f"--pairing {options.pairing}: {corpus.info.title} offers {', '.join(offered)}")
     if options.pairing == "fr" and reason:
         raise CorpusError(f"--pairing fr: {reason}; use --pairing nr")
-    if options.pairing == "synthetic":
-        raise UsageError("--pairing synthetic: this version of corekit does not encode distortions; use --pairing nr")
-    return options.pairing
+    return _encodable(corpus, options.pairing)
+
+
+def _encodable(corpus: Corpus, pairing: Pairing) -> Pairing:
+    bare = next((clip for clip in corpus if clip.encode is None), None)
+    if pairing == "synthetic" and bare is not None:
+        raise UsageError(
+            f"--pairing synthetic: the plugin of {corpus.info.title} gives no recipe for an encode of {bare.name}; "
+            "choose another pairing"
+        )
+    return pairing
 
 
 def in_shard(content: str, options: RunOptions) -> bool:
@@ -149,7 +157,7 @@ class _Sifted:
         self._names[clip.content].append(clip.name)
         if problem is not None:
             self.problems.append(problem)
-        elif reason := label_problem(clip, self._corpus.info):
+        elif task.encode is None and (reason := label_problem(clip, self._corpus.info)):
             self.problems.append(Problem(clip, "label", reason))
         elif not self.has(clip):
             pass  # among the missing
@@ -184,6 +192,9 @@ def _pair(corpus: Corpus, pairing: Pairing, options: RunOptions) -> list[tuple[T
         if clip.is_reference:
             if options.include_references:
                 pairs.append((Task(clip=clip, reference=None, pairing=pairing), None))
+            continue
+        if pairing == "synthetic":
+            pairs.append((Task(clip=clip, reference=clip, pairing=pairing, encode=clip.encode), None))
             continue
         found = references[clip.content] if pairing == "fr" else []
         reference = found[0] if found else None
@@ -255,4 +266,7 @@ def _run_id(
         "split_seed": options.split_seed or corpus.info.split_seed,
         "settings": dict(corpus_settings),
     }
+    if pairing == "synthetic":
+        recipes = {msgspec.json.encode(clip.encode, order="deterministic") for clip in corpus}
+        parts["encodes"] = sorted(recipe.decode() for recipe in recipes)
     return hashlib.sha256(msgspec.json.encode(parts, order="deterministic")).hexdigest()[:32]

@@ -212,7 +212,7 @@ class Publisher:
                     corpus=self.info.name,
                     source=task.clip.content,
                     clip_name=task.clip.name,
-                    codec=measurement.probe.codec or "unknown",
+                    codec=_codec(task, measurement),
                     teacher="vmaf" in measurement.pooled,
                 ).replace_schema_metadata(schema.metadata)
 
@@ -231,6 +231,7 @@ class Publisher:
             info=self.info,
             reference=self._references[clip.name],
             pairing=task.pairing,
+            encode=task.encode,
             split=self._corpus.split(clip, self._options.split_seed),
             split_policy=split_policy(self._corpus, clip),
             measurement=measurement,
@@ -264,7 +265,6 @@ class Publisher:
                 tally.nulls[feature]["not asked for (--features)"] = len(self._rows)
         finished = provenance_time()
         return Manifest(
-            command="run",
             run_id=plan.run_id,
             created=self._epoch or finished,
             run_provenance=self._provenance(artefacts, tally),
@@ -361,6 +361,16 @@ class Publisher:
             for clip in self._corpus
             if clip.name in digests
         ]  # fmt: skip
+
+
+def _codec(task: Task, measurement: Measurement) -> str:
+    """FFmpeg's name of the distorted side's codec; ``unknown`` of raw files, which do not say what they went through."""
+    if task.encode is not None:
+        from corekit.video import codec_of
+
+        return codec_of(task.encode.encoder)
+    codec = measurement.probe.codec
+    return "unknown" if task.clip.raw is not None or codec in ("", "rawvideo") else codec
 
 
 class _Tally:

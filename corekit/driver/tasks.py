@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from corekit.driver.options import FrameMismatch, Identity
 from corekit.ledger import FileStamp
-from corekit.model import Clip, JSONValue, Measurement, Pairing
+from corekit.model import Clip, Encode, JSONValue, Measurement, Pairing
 
 DEFINITIONS_VERSION = 1
 """Raised whenever a feature's definition or its pooling changes, so that no older value is reused."""
@@ -33,11 +33,15 @@ class Settings(Struct, frozen=True, kw_only=True):
 
 
 class Task(Struct, frozen=True, kw_only=True):
-    """One row to be measured: a clip against its reference, or against itself where ``reference`` is None."""
+    """One row to be measured: a clip against its reference, or against itself where ``reference`` is None.
+
+    With ``encode`` the clip is its own reference, and the encode of it is what is measured.
+    """
 
     clip: Clip
     reference: Clip | None
     pairing: Pairing
+    encode: Encode | None = None
 
 
 class Job(Struct, frozen=True, kw_only=True, tag=True):
@@ -111,6 +115,7 @@ def task_identity(
     backend: Mapping[str, str],
     decoder: Mapping[str, str],
     side_sha256: tuple[str, ...] = (),
+    encoder: Mapping[str, str] | None = None,
 ) -> str:
     """SHA-256 over everything that a task's values depend on.
 
@@ -128,4 +133,6 @@ def task_identity(
         "decoder": dict(decoder),
         "side": list(side_sha256),
     }
+    if encoder is not None:
+        parts["encoder"] = dict(encoder)
     return hashlib.sha256(msgspec.json.encode(parts, order="deterministic")).hexdigest()

@@ -174,10 +174,11 @@ def test_works_without_a_cache_folder(tmp_path: Path, cache: str) -> None:
 def test_compiling_is_told(cpu: Extractor) -> None:
     told: list[str] = []
     extractor = CpuExtractor(CpuOptions())
-    extractor.notify = told.append  # type: ignore[method-assign]
+    extractor.notify = told.append  # type: ignore[method-assign, assignment]
     import numba
 
     numba.njit(lambda x: x + 1)(1)
+    extractor.close()
     extractor.close()
     numba.njit(lambda x: x + 2)(1)
     assert told == ["compiling the feature kernels, about a minute; numba keeps them for the next time"]

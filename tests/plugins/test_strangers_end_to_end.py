@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from corekit.manifest import read_manifest
+from corekit.manifest import Manifest, read_manifest
 from tests.command import corekit
 from tests.plugins.distributions import GOOD_BACKEND, GOOD_CORPUS, Site
 
@@ -81,6 +81,7 @@ def test_a_run_of_strangers(installed: Path, root: Path, tmp_path: Path) -> None
         ]
     ]
     manifest = read_manifest(out.with_name("farm.manifest.json"))
+    assert isinstance(manifest, Manifest)
     assert [(p.kind, p.name, p.distribution, p.version) for p in manifest.code.plugins] == [
         ("corpus", "farm", "dist-farm", "1.0"),
         ("extension", "wide", "dist-wide", "1.0"),

@@ -124,7 +124,9 @@ class Lab:
         return table(out or self.out)
 
     def manifest(self) -> Manifest:
-        return read_manifest(self.out.with_suffix(".manifest.json"))
+        manifest = read_manifest(self.out.with_suffix(".manifest.json"))
+        assert isinstance(manifest, Manifest)
+        return manifest
 
     def failures(self) -> dict[str, dict[str, Any]]:
         path = self.out.with_suffix(".failures.jsonl")

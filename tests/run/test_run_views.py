@@ -50,7 +50,7 @@ def test_frames_pool_to_the_values_of_the_rows(lab: Lab) -> None:
     for name, of_clip in by_clip.items():
         row = rows[name]
         assert [frame["frame_index"] for frame in of_clip] == [0, 1, 2] and row["n_frames"] == 3
-        assert {(frame["source"], frame["codec"]) for frame in of_clip} == {(row["content"], "rawvideo")}
+        assert {(frame["source"], frame["codec"]) for frame in of_clip} == {(row["content"], "unknown")}
         assert {frame["ssimulacra2"] for frame in of_clip} == {None}
         for feature in ("psnr_y", "motion2"):
             finite = [frame[feature] for frame in of_clip if frame[feature] is not None]
