@@ -228,8 +228,19 @@ def _with_frames(
             work.error = _count_mismatch(work, reference, settings, frames)
             answer = _completed(work, answer, reference.fmt)
             results[work.task.clip.name] = _Result(answer, reference.frames, frames, reference.probe)
-        work.notes += (reference if work.task.encode else work.reader or reference).notes
+        work.notes += _noticed(work, reference)
     return results
+
+
+def _noticed(work: _Work, reference: VideoReader) -> tuple[str, ...]:
+    """What was noticed of a clip while it was read, and of its reference."""
+    if work.reader is None or work.task.encode is not None:
+        return reference.notes
+    notes = work.reader.notes + tuple(f"its reference: {note}" for note in reference.notes)
+    theirs, own = reference.probe.color_range, work.reader.probe.color_range
+    if theirs and own and theirs != own:
+        notes += (f"its samples have {own} range, those of its reference {theirs}; neither is converted",)
+    return notes
 
 
 def _encoded(
