@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from corekit.cli.output import print_json
-from corekit.cli.run import _settings
+from corekit.cli.settings import parse_settings
 from corekit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def _headers(context: click.Context, parameter: click.Parameter, value: str) -> 
     "--set",
     "settings",
     multiple=True,
-    callback=_settings,
+    callback=parse_settings,
     metavar="KEY=VALUE",
     help="Option of the corpus plugin; repeatable.",
 )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from corekit.cli.output import print_json, print_table
-from corekit.cli.run import _settings
+from corekit.cli.settings import parse_settings
 
 if TYPE_CHECKING:
     from corekit.driver.enrich import EnrichReport
@@ -34,7 +34,7 @@ _MOST_LINES = 10
     "--set",
     "settings",
     multiple=True,
-    callback=_settings,
+    callback=parse_settings,
     metavar="KEY=VALUE",
     help="Option of the corpus plugin; repeatable.",
 )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from corekit.cli.output import human_bytes, human_seconds, print_json
+from corekit.cli.settings import parse_settings
 from corekit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -58,16 +59,6 @@ def _as_on_the_command_line(option: click.Option, value: Any) -> bool | str | li
     return None if isinstance(value, bool) or not isinstance(value, str | int | float) else str(value)
 
 
-def _settings(context: click.Context, parameter: click.Parameter, pairs: tuple[str, ...]) -> dict[str, str]:
-    settings = {}
-    for pair in pairs:
-        key, equals, value = pair.partition("=")
-        if not equals or not key:
-            raise UsageError(f"--set {pair}: give key=value")
-        settings[key] = value
-    return settings
-
-
 @click.command(context_settings={"show_default": True})
 @click.option(
     "--config",
@@ -107,7 +98,7 @@ def _settings(context: click.Context, parameter: click.Parameter, pairs: tuple[s
     "--set",
     "settings",
     multiple=True,
-    callback=_settings,
+    callback=parse_settings,
     metavar="KEY=VALUE",
     help="Option of the corpus plugin or the backend; repeatable.",
 )
