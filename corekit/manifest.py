@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -9,6 +10,7 @@ import msgspec
 from msgspec import Struct, field
 
 from corekit.errors import IntegrityError
+from corekit.files import publish, sha256_file, temporary_beside
 from corekit.model import Licence
 
 SCHEMA_ID: Literal["corekit-manifest-1"] = "corekit-manifest-1"
@@ -325,6 +327,32 @@ def read_manifest(path: Path | str) -> AnyManifest:
             f"{path} is not a {SCHEMA_ID} manifest ({error}); write it again with the command that made it"
         ) from error
     return manifest
+
+
+def known_manifest(path: Path) -> AnyManifest | None:
+    """The manifest there, or None where there is none of ours."""
+    try:
+        return read_manifest(path) if path.exists() else None
+    except IntegrityError:
+        return None
+
+
+def settle(manifest: Path, artefacts: Iterable[Path]) -> None:
+    """Finish or undo what a crash left between a manifest and the artefacts that it names.
+
+    A prepared artefact is published if the manifest promises its digest, and removed otherwise.
+    """
+    known = known_manifest(manifest)
+    promised = {artefact.file: artefact.sha256 for artefact in known.artefacts.values()} if known else {}
+    for path in artefacts:
+        temporary = temporary_beside(path)
+        if not temporary.exists():
+            continue
+        if promised.get(path.name) == sha256_file(temporary):
+            publish(path)
+        else:
+            temporary.unlink()
+    temporary_beside(manifest).unlink(missing_ok=True)
 
 
 def manifest_json_schema() -> bytes:

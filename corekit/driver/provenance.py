@@ -73,10 +73,9 @@ def path_record(path: Path, *, shown: str | None = None, sha256: str | None = No
     )
 
 
-def entrypoint_record() -> PathRecord:
-    """The code that the command enters by."""
-    path = Path(corekit.__file__).parent / "driver" / "run.py"
-    return path_record(path, shown="corekit/driver/run.py")
+def entrypoint_record(module: str) -> PathRecord:
+    """The code that a command enters by, ``corekit/driver/run.py``."""
+    return path_record(Path(corekit.__file__).parents[1] / module, shown=module)
 
 
 def argv() -> list[str]:

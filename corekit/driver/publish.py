@@ -34,7 +34,7 @@ from corekit.manifest import (
     TimingRecord,
     encode_manifest,
     manifest_path,
-    read_manifest,
+    settle,
 )
 from corekit.model import Clip, Column, CorpusInfo, JSONValue, Measurement
 from corekit.plugins.composition import Composition
@@ -334,7 +334,7 @@ class Publisher:
         }
         written["manifest"] = PathRecord(path=str(outputs.manifest), exists=False, kind="missing")
         return RunProvenance(
-            entrypoint=provenance.entrypoint_record(),
+            entrypoint=provenance.entrypoint_record("corekit/driver/run.py"),
             argv=provenance.argv(),
             args=arguments(self._options),
             inputs={
@@ -403,27 +403,10 @@ def write_failures(outputs: Outputs, failures: Sequence[FailureRecord]) -> None:
         outputs.failures.unlink(missing_ok=True)
 
 
-def settle(outputs: Outputs) -> None:
-    """Finish or undo what a crash left between the manifest and the artefacts that it names."""
-    candidates = (outputs.table, outputs.frames, outputs.jsonl)
-    promised: dict[str, str] = {}
-    if outputs.manifest.exists():
-        try:
-            manifest = read_manifest(outputs.manifest)
-        except IntegrityError:
-            manifest = None
-        if manifest is not None:
-            promised = {artefact.file: artefact.sha256 for artefact in manifest.artefacts.values()}
-    for path in candidates:
-        temporary = temporary_beside(path)
-        if not temporary.exists():
-            continue
-        if promised.get(path.name) == sha256_file(temporary):
-            publish(path)
-        else:
-            temporary.unlink()
-    for path in (outputs.manifest, outputs.failures):
-        temporary_beside(path).unlink(missing_ok=True)
+def settle_run(outputs: Outputs) -> None:
+    """Finish or undo what a crash of an earlier run left beside its table."""
+    settle(outputs.manifest, (outputs.table, outputs.frames, outputs.jsonl))
+    temporary_beside(outputs.failures).unlink(missing_ok=True)
     for temporary in outputs.frames_dir.glob("??/.*.tmp"):
         temporary.unlink()
 

@@ -17,7 +17,7 @@ from corekit.driver.options import RunOptions
 from corekit.driver.plan import MISSING_REFERENCE
 from corekit.driver.pool import Pool
 from corekit.driver.progress import Progress, Silent
-from corekit.driver.publish import Outputs, Publisher, provenance_time, settle, write_failures
+from corekit.driver.publish import Outputs, Publisher, provenance_time, settle_run, write_failures
 from corekit.driver.session import KnownDigests, Session
 from corekit.driver.tasks import Beat, Done, Failed, Hashed, Job
 from corekit.errors import IncompleteRunError, InterruptedRunError
@@ -116,7 +116,7 @@ def run(options: RunOptions, *, progress: Progress | None = None) -> RunResult:
         stack.enter_context(locked(outputs.table))
         if outputs.ledger.parent != outputs.table.parent:
             stack.enter_context(locked(outputs.ledger))
-        settle(outputs)
+        settle_run(outputs)
         session = Session(options, stack)
         session.refuse_empty()
         ledger = stack.enter_context(Ledger(outputs.ledger))

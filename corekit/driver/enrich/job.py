@@ -24,12 +24,9 @@ from corekit.driver.enrich.splits import Splits
 from corekit.driver.enrich.survey import Survey, shared_stems, survey
 from corekit.driver.enrich.typed import value_type
 from corekit.driver.enrich.write import (
-    entrypoint_record,
     keep_manifest,
-    known_manifest,
     prepare_table,
     read_ahead,
-    settle,
     with_fingerprint,
 )
 from corekit.errors import CorpusError, UsageError
@@ -46,7 +43,9 @@ from corekit.manifest import (
     TableRecord,
     TimingRecord,
     encode_manifest,
+    known_manifest,
     manifest_path,
+    settle,
 )
 from corekit.schema import FEATURES, SCHEMA_VERSION, fingerprint
 from corekit.table import METADATA_PREFIX, column_type, columns_of, read_batches, read_schema, source_date_epoch
@@ -75,7 +74,7 @@ def enrich(options: EnrichOptions) -> EnrichReport:
         raise UsageError(f"{options.table} does not exist; name a Parquet table")
     with nullcontext() if options.dry_run else locked(options.target):
         if not options.dry_run:
-            settle(options.target, options.manifest)
+            settle(options.manifest, (options.target,))
         return _Job(options).run()
 
 
@@ -325,7 +324,7 @@ class _Job:
         )
         arguments: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(options, enc_hook=str))
         return RunProvenance(
-            entrypoint=entrypoint_record(),
+            entrypoint=provenance.entrypoint_record("corekit/driver/enrich/job.py"),
             argv=provenance.argv(),
             args=dict(sorted(arguments.items())),
             inputs=inputs,

@@ -9,11 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import corekit
-from corekit.driver.provenance import path_record
 from corekit.errors import IntegrityError
-from corekit.files import prepare, publish, sha256_file, temporary_beside, write_atomic
-from corekit.manifest import AnyManifest, Artefact, PathRecord, manifest_path, read_manifest
+from corekit.files import prepare, sha256_file, temporary_beside, write_atomic
+from corekit.manifest import Artefact, manifest_path
 from corekit.schema import FRAME_COLUMNS, fingerprint
 from corekit.table import METADATA_PREFIX, ROWS_PER_BATCH, columns_of, write_batches
 
@@ -21,27 +19,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _FINGERPRINT = f"{METADATA_PREFIX}schema_fingerprint".encode()
-
-
-def settle(table: Path, manifest: Path) -> None:
-    """Finish or undo what a kill left between a manifest and the table that it names."""
-    temporary = temporary_beside(table)
-    if temporary.exists():
-        known = known_manifest(manifest)
-        promised = {artefact.file: artefact.sha256 for artefact in known.artefacts.values()} if known else {}
-        if promised.get(table.name) == sha256_file(temporary):
-            publish(table)
-        else:
-            temporary.unlink()
-    temporary_beside(manifest).unlink(missing_ok=True)
-
-
-def known_manifest(path: Path) -> AnyManifest | None:
-    """The manifest there, or None where there is none of ours."""
-    try:
-        return read_manifest(path) if path.exists() else None
-    except IntegrityError:
-        return None
 
 
 def prepare_table(path: Path, schema: pa.Schema, batches: Iterable[pa.Table], *, mode: int | None) -> Artefact:
@@ -94,9 +71,3 @@ def keep_manifest(table: Path, next_manifest: Path) -> tuple[Path | None, str | 
     if not kept.exists():
         write_atomic(kept, content)
     return kept, digest
-
-
-def entrypoint_record() -> PathRecord:
-    """The code that the command enters by."""
-    shown = "corekit/driver/enrich/job.py"
-    return path_record(Path(corekit.__file__).parents[1] / shown, shown=shown)

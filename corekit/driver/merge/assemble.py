@@ -25,7 +25,7 @@ from corekit.driver.merge.labels import read_labels
 from corekit.driver.merge.listing import write_duplicates
 from corekit.driver.merge.options import MergeOptions, corpus_of, resolve_inputs
 from corekit.driver.merge.parents import look_at, refuse_changed
-from corekit.driver.merge.publish import Merged, publish_merge, settle, write_table
+from corekit.driver.merge.publish import Merged, publish_merge, write_table
 from corekit.driver.merge.scan import Scan, scan
 from corekit.driver.merge.source import Source, open_parquet
 from corekit.driver.merge.tally import Tally
@@ -33,7 +33,7 @@ from corekit.driver.merge.unify import conform, refuse_unnamed_rows, unify, with
 from corekit.driver.publish import provenance_time
 from corekit.errors import UsageError
 from corekit.files import locked
-from corekit.manifest import MergeManifest
+from corekit.manifest import MergeManifest, settle
 from corekit.model import Column
 from corekit.table import arrow_schema
 
@@ -75,7 +75,7 @@ def merge(options: MergeOptions) -> MergeResult:
     """
     options.check()
     with locked(options.table):
-        settle(options)
+        settle(options.manifest, (options.table, options.duplicates))
         with _spill_folder(options.table) as spill:
             return _merge(options, spill)
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import msgspec
 from msgspec import Struct
 
-import corekit
 from corekit.driver import provenance
 from corekit.driver.merge.jsonl import LABEL_KEYS, V2_KEYS
 from corekit.driver.merge.options import MergeOptions
@@ -32,7 +31,6 @@ from corekit.manifest import (
     TableRecord,
     TimingRecord,
     encode_manifest,
-    read_manifest,
 )
 from corekit.model import Column
 from corekit.schema import FEATURES, SCHEMA_VERSION, fingerprint
@@ -64,26 +62,6 @@ class Merged(Struct, frozen=True, kw_only=True):
     alike: Sequence[dict[str, Any]]
     started: str
     wall_s: float
-
-
-def settle(options: MergeOptions) -> None:
-    """Finish or undo what a crash left between the manifest and the files that it names."""
-    promised: dict[str, str] = {}
-    if options.manifest.exists():
-        try:
-            artefacts = read_manifest(options.manifest).artefacts.values()
-            promised = {artefact.file: artefact.sha256 for artefact in artefacts}
-        except IntegrityError:
-            promised = {}
-    for path in (options.table, options.duplicates):
-        temporary = temporary_beside(path)
-        if not temporary.exists():
-            continue
-        if promised.get(path.name) == sha256_file(temporary):
-            publish(path)
-        else:
-            temporary.unlink()
-    temporary_beside(options.manifest).unlink(missing_ok=True)
 
 
 @contextmanager
@@ -244,7 +222,7 @@ def _provenance(options: MergeOptions, merged: Merged, artefacts: Mapping[str, A
     }
     outputs["manifest"] = PathRecord(path=str(options.manifest), exists=False, kind="missing")
     return RunProvenance(
-        entrypoint=provenance.path_record(Path(corekit.__file__).parents[1] / _ENTRY, shown=_ENTRY),
+        entrypoint=provenance.entrypoint_record(_ENTRY),
         argv=provenance.argv(),
         args=dict(sorted(plain.items())),
         inputs={"tables": list(inputs)},
