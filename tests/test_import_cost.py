@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -18,7 +19,10 @@ HEAVY = ("av", "imageio_ffmpeg", "llvmlite", "numba", "numpy", "pyarrow", "rich"
 def loaded_by(statement: str) -> set[str]:
     """The heavy packages that a fresh interpreter holds after a statement."""
     code = f"import sys\ntry:\n    {statement}\nfinally:\n    print(sorted(set(sys.modules) & set({HEAVY!r})), file=sys.stderr)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}  # what is installed alone
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60, check=True
+    )
     return set(ast.literal_eval(done.stderr.splitlines()[-1]))
 
 
