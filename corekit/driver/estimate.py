@@ -19,13 +19,20 @@ _PIXELS_1080P = 1920 * 1080
 _ROW_BYTES = 1500
 _LEDGER_BYTES = 5000
 
-# Milliseconds per 1080p frame on one core, libvmaf with AVX-512; decoding two clips and encoding one in the first lines.
+# Milliseconds per 1080p frame and core: decoding two clips, encoding one, and each family by backend (docs/performance.md).
 _DECODE_MS = 9.0
 _ENCODE_MS = 40.0
 _COST_MS = {
-    "adm": 6.9, "vif": 17.3, "motion": 1.6, "psnr": 1.3, "float_ssim": 19.6, "float_ms_ssim": 217.0, "psnr_hvs": 41.7,
-    "ciede": 690.0, "cambi": 12.0, "speed_temporal": 8.0, "speed_chroma": 4.0, "vmaf": 0.1,
+    "cpu": {
+        "adm": 10.0, "vif": 34.0, "motion": 1.8, "psnr": 0.9, "float_ssim": 3.9, "float_ms_ssim": 42.0, "psnr_hvs": 16.0,
+        "ciede": 57.0, "cambi": 6.3, "ssimulacra2": 97.0, "speed_temporal": 3.0, "speed_chroma": 1.5, "vmaf": 0.1,
+    },
+    "libvmaf": {
+        "adm": 13.0, "vif": 36.0, "motion": 3.6, "psnr": 1.3, "float_ssim": 25.0, "float_ms_ssim": 295.0, "psnr_hvs": 50.0,
+        "ciede": 1150.0, "cambi": 20.0, "speed_temporal": 20.0, "speed_chroma": 8.0, "vmaf": 0.1,
+    },
 }  # fmt: skip
+_DEFAULT = "cpu"
 
 
 class Estimate(Struct, frozen=True, kw_only=True):
@@ -78,7 +85,8 @@ def _milliseconds_per_frame(task: Task, options: RunOptions, features: Sequence[
     alone = task.reference is None and options.identity != "compute"
     families = {_family(feature) for feature in features if not alone or feature in INFORMATIVE}
     fixed = (_DECODE_MS if features else 0.0) + (_ENCODE_MS if features and task.encode else 0.0)
-    return fixed + sum(_COST_MS.get(family, 0.0) for family in families)
+    costs = _COST_MS.get(options.backend, _COST_MS[_DEFAULT])
+    return fixed + sum(costs.get(family, 0.0) for family in families)
 
 
 def _family(feature: str) -> str:
