@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -77,8 +77,3 @@ def frame_batch(
         else:
             arrays.append(pa.nulls(count, type=field.type))
     return pa.Table.from_arrays(arrays, schema=schema)
-
-
-def parts_of(folder: Path) -> Iterator[Path]:
-    """Every part below ``folder``."""
-    return folder.glob("??/*.arrow")

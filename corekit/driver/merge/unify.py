@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
@@ -68,11 +68,6 @@ def _take(column: Column, source: Source, columns: dict[str, Column], owner: dic
         f"column {name} holds {WORDS[known.type]} in {first.given.shown} and {WORDS[column.type]} in "
         f"{source.given.shown}; convert one of them"
     )
-
-
-def missing_columns(source: Source, columns: Iterable[Column]) -> list[str]:
-    """Columns of the merged table that an input lacks."""
-    return [column.name for column in columns if column.name not in source.has]
 
 
 def conform(batch: pa.Table, source: Source, columns: Sequence[Column], schema: pa.Schema) -> pa.Table:
