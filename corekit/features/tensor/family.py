@@ -1,0 +1,64 @@
+"""The contract of a tensor family: a batch of frame pairs in, one number per pair and feature out; no files, no plugins."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+
+from corekit.model import FrameFormat
+
+TensorPlanes = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+"""``(y, cb, cr)`` of several frames, each of shape ``(n_frames, rows, columns)``, contiguous: uint8 for 8 bits, int16 for 9 to 15."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """Frames of one format on one device, of one or many content groups, and which of them belong together.
+
+    Several distorted frames may share a reference frame (the rungs of a ladder). A reference frame that no pair names is there
+    as the predecessor of another. Where a clip is compared with itself ``distorted`` may be the very tensors of ``reference``.
+    """
+
+    fmt: FrameFormat
+    reference: TensorPlanes
+    """``n_reference`` frames."""
+    distorted: TensorPlanes
+    """``n_distorted`` frames."""
+    pair_reference: torch.Tensor
+    """int64, shape ``(n_pairs,)``: the index in ``reference`` of each pair's reference frame."""
+    pair_distorted: torch.Tensor
+    """int64, shape ``(n_pairs,)``: the index in ``distorted`` of each pair's distorted frame, no index twice."""
+    reference_previous: torch.Tensor
+    """int64, shape ``(n_reference,)``: the index in ``reference`` of the frame before, -1 of a clip's first frame."""
+    distorted_previous: torch.Tensor
+    """int64, shape ``(n_distorted,)``: likewise in ``distorted``."""
+
+    @property
+    def n_pairs(self) -> int:
+        return self.pair_reference.shape[0]
+
+
+class TensorFamily(ABC):
+    """Features that share their arithmetic, computed over batches of frame pairs.
+
+    An instance serves one format on one device for as long as it likes and keeps its tables and buffers there. It holds no state
+    of a clip: whatever needs the frame before finds it in the batch. Nothing waits for the device (no ``.item()``, no ``.cpu()``).
+    """
+
+    names: ClassVar[tuple[str, ...]]
+    """Names of the features yielded, in the order of the columns."""
+
+    @abstractmethod
+    def __init__(self, fmt: FrameFormat, device: torch.device, *, fused: bool = False) -> None:
+        """``fused`` takes the Triton kernels where the family has them, else plain torch."""
+
+    @abstractmethod
+    def compute(self, batch: Batch) -> torch.Tensor:
+        """Values of every pair: float64, shape ``(n_pairs, len(names))``, on the device; inf and NaN as in ``FeatureFamily``."""
+
+    @abstractmethod
+    def pair_bytes(self) -> int:
+        """Upper estimate of the memory that one more pair in a batch takes at the peak of ``compute``, in bytes."""
