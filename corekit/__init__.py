@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from corekit.driver.options import RunOptions
     from corekit.driver.run import RunResult, plan, run
     from corekit.driver.sample import make_sample
+    from corekit.driver.train import TrainOptions, TrainResult, train
     from corekit.errors import (
         BackendError,
         ClipError,
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
         PluginError,
         UsageError,
     )
-    from corekit.manifest import EnrichManifest, Manifest, read_manifest
+    from corekit.manifest import EnrichManifest, Manifest, TrainManifest, read_manifest
     from corekit.markers import COREKIT_API, hookimpl
     from corekit.model import (
         Clip,
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
         Pooled,
         Probe,
         RawVideo,
+        TrainingInfo,
         Value,
     )
     from corekit.plugins.discovery import PluginStatus, list_plugins
@@ -104,6 +106,10 @@ __all__ = [
     "RunRecord",
     "RunResult",
     "Table",
+    "TrainManifest",
+    "TrainOptions",
+    "TrainResult",
+    "TrainingInfo",
     "UsageError",
     "Value",
     "__version__",
@@ -119,6 +125,7 @@ __all__ = [
     "read_table",
     "run",
     "split_of",
+    "train",
 ]
 
 _HOME = {
@@ -130,6 +137,7 @@ _HOME = {
     "driver.options": ("RunOptions",),
     "driver.run": ("RunResult", "plan", "run"),
     "driver.sample": ("make_sample",),
+    "driver.train": ("TrainOptions", "TrainResult", "train"),
     "errors": (
         "BackendError",
         "ClipError",
@@ -144,7 +152,7 @@ _HOME = {
         "PluginError",
         "UsageError",
     ),
-    "manifest": ("EnrichManifest", "Manifest", "read_manifest"),
+    "manifest": ("EnrichManifest", "Manifest", "TrainManifest", "read_manifest"),
     "markers": ("COREKIT_API", "hookimpl"),
     "model": (
         "Clip",
@@ -160,6 +168,7 @@ _HOME = {
         "Pooled",
         "Probe",
         "RawVideo",
+        "TrainingInfo",
         "Value",
     ),
     "plugins.discovery": ("PluginStatus", "list_plugins"),

@@ -42,13 +42,28 @@ class Artefact(Struct, frozen=True, kw_only=True):
     """One file that the command wrote, digested after the write."""
 
     file: str
-    """Its name beside the manifest's table."""
-    kind: Literal["clip-table", "frame-table", "v3-jsonl", "failures", "duplicates"]
-    rows: int
+    """Its name beside the manifest."""
+    kind: Literal[
+        "clip-table",
+        "frame-table",
+        "v3-jsonl",
+        "failures",
+        "duplicates",
+        "model-onnx",
+        "model-safetensors",
+        "model-card",
+        "report-json",
+        "report-html",
+        "predictions",
+        "folds",
+    ]
+    rows: int | None = None
+    """Of a table; None of a file that has no rows."""
     size_bytes: int
     sha256: str
     logical_sha256: str
-    """Over columns, types and values, without volatile columns; see ``corekit.table.LogicalDigest``."""
+    """Of a table over columns, types and values, without volatile columns (``corekit.table.LogicalDigest``); of another file its
+    SHA-256."""
 
 
 class ColumnRecord(Struct, frozen=True):
@@ -164,14 +179,19 @@ class Envelope(Struct, frozen=True, kw_only=True, tag_field="command"):
     run_provenance: RunProvenance
     artefacts: dict[str, Artefact]
     parents: list[ParentRecord] = field(default_factory=list)
-    table: TableRecord
     code: CodeRecord
     environment: EnvironmentRecord
     counters: dict[str, int]
     timings: TimingRecord
 
 
-class Manifest(Envelope, frozen=True, kw_only=True, tag="run"):
+class TableEnvelope(Envelope, frozen=True, kw_only=True):
+    """What the manifest of a command that writes a table says."""
+
+    table: TableRecord
+
+
+class Manifest(TableEnvelope, frozen=True, kw_only=True, tag="run"):
     """Everything that is needed to check the artefacts of a run, and to make them again."""
 
     run_id: str
@@ -238,7 +258,7 @@ class EnrichSection(Struct, frozen=True, kw_only=True):
     notes: list[str]
 
 
-class EnrichManifest(Envelope, frozen=True, kw_only=True, tag="enrich"):
+class EnrichManifest(TableEnvelope, frozen=True, kw_only=True, tag="enrich"):
     """How metadata came into a table: ``parents`` holds the table before, ``counters`` what matched and changed."""
 
     enrich: EnrichSection
@@ -291,13 +311,60 @@ class MergeSection(Struct, frozen=True, kw_only=True):
     notes: list[str]
 
 
-class MergeManifest(Envelope, frozen=True, kw_only=True, tag="merge"):
+class MergeManifest(TableEnvelope, frozen=True, kw_only=True, tag="merge"):
     """How tables were put together: ``parents`` holds the inputs, ``counters`` what came of their rows."""
 
     merge: MergeSection
 
 
-AnyManifest = Manifest | EnrichManifest | MergeManifest
+class TrainSection(Struct, frozen=True, kw_only=True):
+    """What was learnt from what, and whether the model passed its gates; the report beside it says the rest."""
+
+    model_id: str
+    model: str
+    status: Literal["passed", "proposed", "missed"]
+    """``missed``: a required gate was missed and no model was written."""
+    label: str
+    label_kind: str
+    target: str | None
+    features: list[str]
+    protocol: str
+    seed: int
+    folds_sha256: str
+    srocc: float | None
+    """Median over the folds, as the other two."""
+    plcc: float | None
+    rmse: float | None
+    gates: dict[str, bool | None]
+    warnings: list[str]
+
+
+class TrainManifest(Envelope, frozen=True, kw_only=True, tag="train"):
+    """How a model was made: ``parents`` holds the tables."""
+
+    train: TrainSection
+
+
+class EvaluateSection(Struct, frozen=True, kw_only=True):
+    """Which rows a model was held against."""
+
+    model_id: str
+    rows: str
+    """``test``: the table's own test split; ``all``: every row."""
+    label: str
+    srocc: float | None
+    plcc: float | None
+    rmse: float | None
+    warnings: list[str]
+
+
+class EvaluateManifest(Envelope, frozen=True, kw_only=True, tag="evaluate"):
+    """How a model was evaluated: ``parents`` holds the model and the tables."""
+
+    evaluate: EvaluateSection
+
+
+AnyManifest = Manifest | EnrichManifest | MergeManifest | TrainManifest | EvaluateManifest
 """Whatever command wrote it."""
 
 

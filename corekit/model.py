@@ -195,6 +195,23 @@ class NoOptions(Struct, frozen=True, forbid_unknown_fields=True):
     """The options of a plugin that has none."""
 
 
+class TrainingInfo(Struct, frozen=True, kw_only=True):
+    """What a model that is learnt from a corpus is, so that it is never called anything else."""
+
+    model_id: str
+    """Identity of the model, such as ``chug_hdr_mos_head_v1``."""
+    title: str
+    """What it is, in words: ``HDR MOS head of CHUG``."""
+    features: str = "full"
+    """A value of ``corekit train --features``."""
+    feature_sets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Sets of columns that the corpus adds to core's."""
+    target: str | None = None
+    """The teacher's feature that is learnt where the corpus has no subjective labels, such as ``vmaf``."""
+    warnings: tuple[str, ...] = ()
+    """What a user of the model must know; they stand in its report and card."""
+
+
 class CorpusInfo(Struct, frozen=True, kw_only=True):
     """What core must know of a corpus without touching a disk."""
 
@@ -226,6 +243,8 @@ class CorpusInfo(Struct, frozen=True, kw_only=True):
     """Struct type of ``--set key=value``; every field has a default."""
     notes: tuple[str, ...] = ()
     """Warnings that a user of the corpus must read."""
+    training: TrainingInfo | None = None
+    """What `corekit train --corpus` makes of it; None leaves target, features and identity to the command line."""
 
 
 class Pooled(Struct, frozen=True):

@@ -19,11 +19,13 @@ _COMMANDS = {
     "backends": "What computes features here, and why not.",
     "corpora": "The corpora that installed plugins read.",
     "enrich": "Fill metadata columns of a table that exists.",
+    "evaluate": "Hold a model against rows that it has not learnt from.",
     "merge": "Put tables together: one schema, one scale of labels, no row twice.",
     "new": "Write a corpus plugin of your own, ready to be changed.",
     "plugins": "Every installed plugin and how its loading went.",
     "run": "Read a corpus, measure its clips, write the table and its manifest.",
     "sample": "Write a tiny corpus in the real layout of one.",
+    "train": "Learn a model from clip tables, and say what it is worth.",
 }
 
 

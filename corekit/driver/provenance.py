@@ -22,8 +22,12 @@ VALUE_PACKAGES = (
     "msgspec",
     "numba",
     "numpy",
+    "onnx",
     "pluggy",
     "pyarrow",
+    "safetensors",
+    "scikit-learn",
+    "scipy",
     "torch",
     "triton",
 )

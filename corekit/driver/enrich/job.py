@@ -361,7 +361,7 @@ def _table_corpora(options: EnrichOptions, schema: pa.Schema) -> list[str]:
     return [said.decode()] if said else []
 
 
-def _check_unchanged(options: EnrichOptions, before: os.stat_result, surveyed: int, written: int) -> None:
+def _check_unchanged(options: EnrichOptions, before: os.stat_result, surveyed: int, written: int | None) -> None:
     now = options.table.stat()
     same = (before.st_ino, before.st_size, before.st_mtime_ns) == (now.st_ino, now.st_size, now.st_mtime_ns)
     if not same or surveyed != written:

@@ -24,12 +24,12 @@ from corekit.driver.merge.jsonl import open_jsonl
 from corekit.driver.merge.labels import read_labels
 from corekit.driver.merge.listing import write_duplicates
 from corekit.driver.merge.options import MergeOptions, corpus_of, resolve_inputs
-from corekit.driver.merge.parents import look_at, refuse_changed
 from corekit.driver.merge.publish import Merged, publish_merge, write_table
 from corekit.driver.merge.scan import Scan, scan
 from corekit.driver.merge.source import Source, open_parquet
 from corekit.driver.merge.tally import Tally
 from corekit.driver.merge.unify import conform, refuse_unnamed_rows, unify, with_corpus, with_labels, with_teacher
+from corekit.driver.parents import look_at, refuse_changed
 from corekit.driver.publish import provenance_time
 from corekit.errors import UsageError
 from corekit.files import locked
@@ -84,7 +84,7 @@ def _merge(options: MergeOptions, spill: Path) -> MergeResult:
     started, clock = provenance_time(), time.monotonic()
     inputs = resolve_inputs(options)
     corpora = corpus_of(options, inputs)
-    parents = look_at(inputs)
+    parents = look_at([given.path for given in inputs])
     sources = []
     for index, (given, corpus) in enumerate(zip(inputs, corpora, strict=True)):
         if given.path.suffix in (".jsonl", ".ndjson", ".json"):
@@ -110,7 +110,7 @@ def _merge(options: MergeOptions, spill: Path) -> MergeResult:
         listed = None
         if options.report_duplicates and decided is not None:
             listed = write_duplicates(options, sources, decided.found, decided.pairs, decided.differences, columns)
-        refuse_changed(inputs, parents)
+        refuse_changed([given.path for given in inputs], parents)
         merged = Merged(
             sources=sources, parents=parents, columns=columns, written=written, duplicates=listed, tally=tally,
             teachers=teachers, notes=notes, counters=_counters(sources, decided, tally),

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from corekit.driver.merge.parents import Parent
 from corekit.driver.merge.source import Source
+from corekit.driver.parents import Parent
 from corekit.errors import CorpusError, UsageError
 from corekit.manifest import Manifest
 

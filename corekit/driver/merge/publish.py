@@ -13,9 +13,9 @@ from msgspec import Struct
 from corekit.driver import provenance
 from corekit.driver.merge.jsonl import LABEL_KEYS, V2_KEYS
 from corekit.driver.merge.options import MergeOptions
-from corekit.driver.merge.parents import Parent
 from corekit.driver.merge.source import Source
 from corekit.driver.merge.tally import Tally
+from corekit.driver.parents import Parent
 from corekit.driver.publish import provenance_time
 from corekit.errors import IntegrityError
 from corekit.files import prepare, publish, sha256_file, temporary_beside, write_atomic

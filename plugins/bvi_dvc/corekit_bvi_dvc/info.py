@@ -7,7 +7,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from corekit import Clip, Column, CorpusInfo, Encode, Licence, Value
+from corekit import Clip, Column, CorpusInfo, Encode, Licence, TrainingInfo, Value
 
 
 class BviDvcOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -54,6 +54,13 @@ INFO = CorpusInfo(
         "The corpus has no labels: the label of a synthetic pair is its teacher VMAF.",
         "The four tiers of a source share a content, and so a split.",
         "The sequences are SDR although they have 10 bits.",
+    ),
+    training=TrainingInfo(
+        model_id="bvi_dvc_vmaf_head_v1",
+        title="full-reference regressor of VMAF on BVI-DVC",
+        target="vmaf",
+        features="canonical",
+        warnings=("It imitates a teacher, VMAF, and is no model of MOS.",),
     ),
 )
 

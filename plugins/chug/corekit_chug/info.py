@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from corekit import Clip, Column, CorpusInfo, Licence, Value
+from corekit import Clip, Column, CorpusInfo, Licence, TrainingInfo, Value
 from corekit.split import GIVEN_POLICY, POLICY
 
 LABEL_MIN = 0.0
@@ -44,6 +44,25 @@ MOS_RAW = Column(name="mos_raw_0_100", type="float", description="the MOS on CHU
 SPLIT_KEY = Column(name="chug_split_key", type="str", description="what the split hashes; null where the file gives it")
 SPLIT_POLICY = Column(name="chug_split_policy", type="str", description="how the clip's split was derived")
 
+_CANONICAL = ("adm2", "vif_scale0", "vif_scale1", "vif_scale2", "vif_scale3", "motion2")
+
+TRAINING = TrainingInfo(
+    model_id="chug_hdr_mos_head_v1",
+    title="HDR MOS head of CHUG",
+    features="chug-hdr-wide",
+    feature_sets={
+        "chug-hdr-wide": (
+            *(f"{feature}_{statistic}" for feature in _CANONICAL for statistic in ("mean", "p10", "p90", "std")),
+            "chug_bitrate_label", "is_portrait", "width", "height", "duration_s", "n_frames", "bit_depth",
+        )
+    },
+    warnings=(
+        "It judges user-generated HDR video of phones; nothing is known of it on SDR or professional content.",
+        "vmaf and its features were calibrated on SDR; on PQ clips they are computed on the code values as they are.",
+        "CHUG's licence statements contradict each other; CC BY-NC-SA 4.0 is followed: no commercial use of the model.",
+    ),
+)  # fmt: skip
+
 INFO = CorpusInfo(
     name="chug",
     title="CHUG: crowdsourced user-generated HDR video quality dataset",
@@ -71,6 +90,7 @@ INFO = CorpusInfo(
         "The label file is sorted by MOS: its first rows are the worst clips, not a sample.",
         "sos_j is stored as the standard error of the MOS: with some 35 ratings it is too small for a deviation.",
     ),
+    training=TRAINING,
 )
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from corekit import Clip, Column, CorpusInfo, Licence, Value
+from corekit import Clip, Column, CorpusInfo, Licence, TrainingInfo, Value
 
 Part = Literal["a", "b"]
 
@@ -49,6 +49,11 @@ INFO = CorpusInfo(
         "Part a has some 2,500 more label rows than clips: missing clips are normal there.",
         "Labels of part a are means of five votes, so multiples of 0.2.",
         "The *_votes.csv files hold single votes: personal data until shown otherwise, never opened.",
+    ),
+    training=TrainingInfo(
+        model_id="k150k_mos_head_v1",
+        title="MOS head of KoNViD-150k",
+        warnings=("Labels of part a are means of five votes: much of the error is the raters'.",),
     ),
 )
 

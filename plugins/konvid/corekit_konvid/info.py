@@ -7,7 +7,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from corekit import Clip, Column, CorpusInfo, Encode, Licence, Value
+from corekit import Clip, Column, CorpusInfo, Encode, Licence, TrainingInfo, Value
 
 
 class KonvidOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -51,6 +51,11 @@ INFO = CorpusInfo(
     notes=(
         "The label of a synthetic pair is its teacher VMAF; the MOS of the pristine clip rides along as konvid_mos.",
         "KoNViD_1k_subjective.csv holds workers' addresses and cities: never opened.",
+    ),
+    training=TrainingInfo(
+        model_id="konvid_mos_head_v1",
+        title="MOS head of KoNViD-1k",
+        warnings=("It judges SDR video of 960x540; the rows must come from `--pairing nr`, where the label is a MOS.",),
     ),
 )
 

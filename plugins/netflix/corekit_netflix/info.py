@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from corekit import Clip, Column, CorpusInfo, Licence, Value
+from corekit import Clip, Column, CorpusInfo, Licence, TrainingInfo, Value
 
 LABEL_FILE = "NFLX_dataset_public.py"
 
@@ -50,6 +50,13 @@ INFO = CorpusInfo(
         "DMOS rises with quality here and exceeds 100 for five clips: the axis has no upper end.",
         "The expert score in the file names correlates 0.949 with the label: as a feature it is leakage.",
         "Nine contents: evaluate by leaving one source out, not by the hash split alone.",
+    ),
+    training=TrainingInfo(
+        model_id="netflix_vmaf_head_v1",
+        title="full-reference regressor of VMAF on Netflix Public",
+        target="vmaf",
+        features="canonical",
+        warnings=("It imitates a teacher, VMAF, and is no model of MOS.",),
     ),
 )
 

@@ -9,7 +9,6 @@ from typing import Literal
 
 from msgspec import Struct
 
-from corekit.driver.merge.options import InputPath
 from corekit.errors import IntegrityError
 from corekit.files import sha256_file
 from corekit.manifest import AnyManifest, manifest_path, read_manifest
@@ -29,13 +28,13 @@ class Parent(Struct, frozen=True, kw_only=True):
     changed_ns: int
 
 
-def look_at(inputs: Sequence[InputPath]) -> list[Parent]:
+def look_at(paths: Sequence[Path]) -> list[Parent]:
     """Hash every input, two at a time, and read the manifest beside it."""
     with ThreadPoolExecutor(2) as pool:
-        return list(pool.map(_parent, inputs))
+        return list(pool.map(_parent, paths))
 
 
-def refuse_changed(inputs: Sequence[InputPath], parents: Sequence[Parent]) -> None:
+def refuse_changed(paths: Sequence[Path], parents: Sequence[Parent]) -> None:
     """Refuse inputs that changed while they were read.
 
     Raises
@@ -43,16 +42,16 @@ def refuse_changed(inputs: Sequence[InputPath], parents: Sequence[Parent]) -> No
     IntegrityError
         Names the file.
     """
-    for given, parent in zip(inputs, parents, strict=True):
-        status = given.path.stat()
+    for path, parent in zip(paths, parents, strict=True):
+        status = path.stat()
         if (status.st_mtime_ns, status.st_size) != (parent.changed_ns, parent.size_bytes):
-            raise IntegrityError(f"{given.shown} was changed while it was read; run the same command again")
+            raise IntegrityError(f"{path} was changed while it was read; run the same command again")
 
 
-def _parent(given: InputPath) -> Parent:
-    status = given.path.stat()
-    sha256 = sha256_file(given.path)
-    beside = _manifest_beside(given.path)
+def _parent(path: Path) -> Parent:
+    status = path.stat()
+    sha256 = sha256_file(path)
+    beside = _manifest_beside(path)
     state: ManifestState = "missing"
     manifest, manifest_sha256 = None, None
     if beside is not None:
@@ -60,7 +59,7 @@ def _parent(given: InputPath) -> Parent:
         try:
             manifest = read_manifest(beside)
             names = {artefact.file: artefact.sha256 for artefact in manifest.artefacts.values()}
-            state = "current" if names.get(given.path.name) == sha256 else "stale"
+            state = "current" if names.get(path.name) == sha256 else "stale"
         except IntegrityError:
             state = "unreadable"
     return Parent(

@@ -1,0 +1,237 @@
+"""A model held against rows that it has not learnt from: another corpus, or the test split that it left alone."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from msgspec import Struct
+
+from corekit.driver import provenance
+from corekit.driver.parents import Parent, look_at, refuse_changed
+from corekit.driver.publish import provenance_time
+from corekit.driver.train.artefacts import (
+    MANIFEST,
+    PREDICTIONS,
+    folder_provenance,
+    parent_records,
+    report_files,
+    write_files,
+)
+from corekit.driver.train.data import Selection, TableView, TrainData, load, read_tables
+from corekit.driver.train.evaluation import FoldResult, Sums, fold_record
+from corekit.driver.train.features import SETS
+from corekit.driver.train.job import code_sha256
+from corekit.driver.train.model import TrainedModel, load_model, outside_range
+from corekit.driver.train.report import Protocol, TrainReport
+from corekit.driver.train.summing import Told, make_report, sha256_of
+from corekit.errors import CorpusError, UsageError
+from corekit.files import locked
+from corekit.learning.statistics import MappingName
+from corekit.manifest import Artefact, EvaluateManifest, EvaluateSection, TimingRecord, TrainManifest, known_manifest
+from corekit.table import source_date_epoch
+
+Rows = Literal["auto", "test", "all"]
+
+EVALUATION = "evaluation.manifest.json"
+_FILES = ("report.json", "report.html", "folds.json", PREDICTIONS)
+_ENTRY = "corekit/driver/evaluate.py"
+
+
+class EvaluateOptions(Struct, frozen=True, kw_only=True):
+    """What `corekit evaluate` is asked to do; every field is a command-line option or argument of the same name."""
+
+    model: Path
+    tables: tuple[Path, ...]
+    out: Path | None = None
+    """Folder to write; None is ``<table>.evaluation`` beside the first table."""
+    rows: Rows = "auto"
+    """``auto``: the test split of a table that the model learnt from, every row of another."""
+    label: str | None = None
+    """None is the column that the model learnt."""
+    group: str | None = None
+    rung: str | None = None
+    mapping: MappingName = "logistic4"
+    drop_missing: bool = False
+    seed: int = 0
+
+    @property
+    def folder(self) -> Path:
+        first = self.tables[0]
+        return (self.out or first.with_name(f"{first.stem}.evaluation")).absolute()
+
+
+class EvaluateResult(Struct, frozen=True, kw_only=True):
+    """What an evaluation wrote."""
+
+    folder: Path
+    report: TrainReport
+    manifest: EvaluateManifest
+    manifest_path: Path
+
+
+def evaluate(options: EvaluateOptions) -> EvaluateResult:
+    """Hold a model against labelled rows and write the same report as a training does.
+
+    Raises
+    ------
+    UsageError
+        There is no model, a column of it is not in the table, or the rows are those that it learnt from.
+    CorpusError
+        Labels or features have no value in some rows.
+    """
+    if not options.tables:
+        raise UsageError("nothing to evaluate on: name a table")
+    started, clock = provenance_time(), time.monotonic()
+    model = load_model(options.model)
+    with locked(options.folder / "evaluation"):
+        tables = [path.absolute() for path in options.tables]
+        paths = [model.path, *tables]
+        parents = look_at(paths)
+        held, rows = _held(options, model, parents[1:])
+        result = _result(model, held, rows)
+        sums = Sums(held, [result], options.mapping, seed=options.seed)
+        measures = sums.measures(lambda one: one.predicted)
+        told = _told(options, model, held, sums, rows, parents[1:])
+        report, predictions = make_report(model, sums, measures, "", told, (held.x, held.y))
+        refuse_changed(paths, parents)
+        folds = [fold_record(result, sorted(held.group_names), options.mapping)]
+
+        def manifest(artefacts: dict[str, Artefact]) -> EvaluateManifest:
+            return _manifest(options, report, rows, paths, parents, artefacts, started, time.monotonic() - clock)
+
+        path = options.folder / EVALUATION
+        files = report_files(report, predictions, folds, seed=options.seed)
+        written = write_files(path, _FILES, files, predictions, manifest)
+    return EvaluateResult(folder=options.folder, report=report, manifest=written, manifest_path=path)
+
+
+def _held(options: EvaluateOptions, model: TrainedModel, parents: list[Parent]) -> tuple[TrainData, str]:
+    """The rows to evaluate on, and what they are called."""
+    where = ", ".join(map(str, options.tables))
+    record = model.record
+    names = tuple(entry.name for entry in record.inputs)
+    selection = Selection(label=options.label or record.label, label_kind=record.label_kind, columns=names, left_out={})
+    data = load(
+        TableView(read_tables(options.tables), where),
+        label=None,
+        target=record.target,
+        features="",
+        group=options.group,
+        rung=options.rung,
+        sets=SETS,
+        corpus=None,
+        impute=record.imputes,
+        drop_missing=options.drop_missing,
+        selection=selection,
+    )
+    trained = known_manifest(model.path.parent / MANIFEST)
+    learnt = isinstance(trained, TrainManifest) and bool(
+        {parent.sha256 for parent in trained.parents} & {parent.sha256 for parent in parents}
+    )
+    rows = options.rows
+    if rows == "auto":
+        rows = "test" if learnt else "all"
+    if rows == "all":
+        if learnt:
+            raise UsageError(
+                f"{where}: the model learnt from this table, so figures over all of its rows would flatter it; evaluate on another "
+                "table, or on its test split (--rows test) of a model that was trained under --protocol stored-split"
+            )
+        return data, "all"
+    if learnt and isinstance(trained, TrainManifest) and trained.train.protocol != "stored-split":
+        raise UsageError(
+            f"{where}: the model learnt from every row of this table (--protocol {trained.train.protocol}), so none is left to evaluate "
+            "on; its report has the figures of rows that were held out, or train under --protocol stored-split"
+        )
+    test = np.array([row for row, split in enumerate(data.splits) if split == "test"], np.intp)
+    if not test.size:
+        raise CorpusError(f"{where}: no row is in the split test; choose --rows all, or give a table with splits")
+    return data.take(test), "test"
+
+
+def _result(model: TrainedModel, held: TrainData, rows: str) -> FoldResult:
+    return FoldResult(
+        name=rows,
+        test=np.arange(held.n),
+        label=held.y,
+        predicted=model.predict(held.x),
+        mean_label=np.full(held.n, model.record.label_mean),
+        metadata=None,
+        half_width=model.record.half_width,
+        chosen={},
+    )
+
+
+def _told(
+    options: EvaluateOptions, model: TrainedModel, held: TrainData, sums: Sums, rows: str, parents: list[Parent]
+) -> Told:
+    groups = sha256_of(sorted(held.group_names))
+    return Told(
+        protocol=Protocol(
+            name=f"evaluate, {'test split' if rows == 'test' else 'every row'}",
+            repeats=1,
+            seed=options.seed,
+            test_fraction=None,
+            group=held.group_column,
+            mapping=options.mapping,
+            interval=sums.interval,
+            folds_sha256=groups,
+        ),
+        n_trained=0,
+        chosen={},
+        impute="median" if model.record.imputes else "error",
+        gates=[],
+        licences=[],
+        hashes={"tables": sha256_of(parent.sha256 for parent in parents), "folds": groups, "code": code_sha256()},
+        warnings=[*model.record.warnings, *_strange(model, held)],
+        notes=list(held.notes),
+    )
+
+
+def _strange(model: TrainedModel, held: TrainData) -> list[str]:
+    """Warnings where these rows are unlike those that the model learnt from."""
+    found = outside_range(model, held.x)
+    strange = sorted(set(held.hdr) - {""} - set(model.record.hdr)) if model.record.hdr else []
+    if strange:
+        found.append(
+            f"clips of the transfer {', '.join(strange)} are here; the model saw {', '.join(model.record.hdr)}"
+        )
+    return found
+
+
+def _manifest(
+    options: EvaluateOptions,
+    report: TrainReport,
+    rows: str,
+    paths: list[Path],
+    parents: list[Parent],
+    artefacts: dict[str, Artefact],
+    started: str,
+    wall_s: float,
+) -> EvaluateManifest:
+    finished = provenance_time()
+    records, inputs = parent_records(paths, parents)
+    return EvaluateManifest(
+        created=source_date_epoch() or finished,
+        run_provenance=folder_provenance(
+            _ENTRY, options, {"model": inputs[0], "tables": inputs[1:]}, options.folder, artefacts
+        ),
+        artefacts=artefacts,
+        parents=records,
+        code=provenance.code_record([]),
+        environment=provenance.environment_record("cpu"),
+        counters={"rows": report.n, "groups": report.n_groups},
+        timings=TimingRecord(started=started, finished=finished, wall_s=round(wall_s, 3)),
+        evaluate=EvaluateSection(
+            model_id=report.model_id,
+            rows=rows,
+            label=report.label.column,
+            srocc=report.srocc.median if report.srocc else None,
+            plcc=report.plcc.median if report.plcc else None,
+            rmse=report.rmse.median if report.rmse else None,
+            warnings=report.warnings,
+        ),
+    )

@@ -1,0 +1,246 @@
+"""Scores from a trained model: for one clip, decoded and measured here, or for the rows of a table."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from msgspec import Struct, field
+
+from corekit.driver.backends import choose_backend
+from corekit.driver.measure import measure_job
+from corekit.driver.options import RunOptions
+from corekit.driver.tasks import Done, Failed, Job, Settings, Task
+from corekit.driver.train.artefacts import folder_provenance, parent_records
+from corekit.driver.train.data import TableView, read_tables
+from corekit.driver.train.model import TrainedModel, load_model, outside_range
+from corekit.errors import BackendError, ClipError, CorpusError, UsageError
+from corekit.model import Clip, Label, Measurement
+from corekit.plugins.composition import Composition, parse_options
+from corekit.schema import FEATURES, INFORMATIVE, STATISTICS
+
+Values = npt.NDArray[np.float64]
+
+_DESCRIBING = "metadata"
+_LISTED = 4
+
+
+class PredictOptions(Struct, frozen=True, kw_only=True):
+    """What `corekit predict` is asked to do for one clip; every field is a command-line option or argument."""
+
+    model: Path
+    clip: Path
+    reference: Path | None = None
+    values: Mapping[str, float] = field(default_factory=dict)
+    """Inputs of the model that no clip tells, such as the bit rate of its rung."""
+    backend: str = "auto"
+    device: str = "auto"
+    disable: tuple[str, ...] = ()
+
+
+class Prediction(Struct, frozen=True, kw_only=True):
+    """The score of one clip."""
+
+    clip: str
+    model_id: str
+    status: str
+    what: str
+    """What is predicted: the kind of the label, or the teacher's feature."""
+    score: float
+    low: float | None
+    high: float | None
+    """Ends of the split-conformal interval."""
+    level: float
+    inputs: dict[str, float | None]
+    backend: str
+    warnings: list[str]
+
+
+def predict_clip(options: PredictOptions) -> Prediction:
+    """Decode a clip, measure the model's features and score it.
+
+    Raises
+    ------
+    UsageError
+        There is no model, or it needs an input that neither the clip nor the options give.
+    ClipError
+        The clip or its reference cannot be read or compared.
+    """
+    model = load_model(options.model)
+    features = _needed(model, options)
+    measurement, backend = _measure(options, features)
+    told = {**_told(measurement), **options.values}
+    row = _row(model, told, measurement)
+    score = float(model.predict(row[None])[0])
+    half = model.record.half_width
+    warnings = [*model.record.warnings, *outside_range(model, row[None])]
+    probe = measurement.probe
+    if model.record.hdr and probe.transfer_class not in model.record.hdr:
+        warnings.append(
+            f"the clip's transfer is {probe.transfer_class}; the model learnt from {', '.join(model.record.hdr)} alone"
+        )
+    if missing := [e.name for e, value in zip(model.record.inputs, row, strict=True) if not np.isfinite(value)]:
+        warnings.append(f"the median of the training rows stands in for {', '.join(missing)}")
+    return Prediction(
+        clip=str(options.clip),
+        model_id=model.record.model_id,
+        status=model.record.status,
+        what=model.output,
+        score=score,
+        low=None if half is None else score - half,
+        high=None if half is None else score + half,
+        level=model.record.level,
+        inputs={
+            entry.name: float(value) if np.isfinite(value) else None
+            for entry, value in zip(model.record.inputs, row, strict=True)
+        },
+        backend=backend,
+        warnings=warnings,
+    )
+
+
+def _needed(model: TrainedModel, options: PredictOptions) -> tuple[str, ...]:
+    """The features behind the model's inputs, in the locked order."""
+    wanted = {entry.name for entry in model.record.inputs} - options.values.keys()
+    features = tuple(
+        name for name in FEATURES if wanted & {f"{name}_{statistic}" for statistic in STATISTICS}
+    )
+    compared = [name for name in features if name not in INFORMATIVE]
+    if compared and options.reference is None:
+        raise UsageError(
+            f"{model.record.model_id} needs {', '.join(compared[:_LISTED])}, which compare the clip with its pristine version; give it "
+            "with --reference"
+        )
+    return features
+
+
+def _measure(options: PredictOptions, features: tuple[str, ...]) -> tuple[Measurement, str]:
+    """What a run would have measured of this one clip, through the same code."""
+    clip = _clip(options.clip)
+    reference = _clip(options.reference) if options.reference else None
+    composition = Composition(options.disable)
+    extractor = None
+    backend = "none"
+    if features:
+        run = RunOptions(corpus=_DESCRIBING, backend=options.backend, device=options.device, disable=options.disable)
+        info, _ = choose_backend(composition, run)
+        extractor = composition.extractor(
+            features, device=options.device, options=parse_options(info.options, {}, info.name)
+        )
+        backend = info.name
+        if not extractor.reads_video:
+            extractor.close()
+            raise BackendError(f"--backend {info.name} reads no video; choose another")
+    settings = Settings(
+        root=os.sep,
+        backend=backend,
+        device=options.device,
+        backend_settings={},
+        disable=options.disable,
+        features=features,
+        identity="null",
+        frame_mismatch="error",
+        frames_dir=None,
+        timeout_s=300.0,
+    )
+    pairing = "nr" if reference is None else "fr"
+    job = Job(number=0, content=clip.content, tasks=(Task(clip=clip, reference=reference, pairing=pairing),))
+    try:
+        for message in measure_job(job, settings, extractor, lambda frames: None):
+            if isinstance(message, Failed):
+                raise ClipError(message.stage, f"{options.clip}: {message.message}")
+            if isinstance(message, Done):
+                return message.measurement, backend
+    finally:
+        if extractor is not None:
+            extractor.close()
+    raise AssertionError("a job answers for each of its tasks")
+
+
+def _clip(path: Path) -> Clip:
+    absolute = path.absolute()
+    if not absolute.is_file():
+        raise UsageError(f"{path}: there is no such clip")
+    relative = absolute.relative_to(absolute.anchor).as_posix()
+    return Clip(name=path.name, path=relative, content=path.stem, label=Label(kind="none"))
+
+
+def _told(measurement: Measurement) -> dict[str, float]:
+    """Everything a clip says of itself, by the names of the table's columns."""
+    probe = measurement.probe
+    told = {
+        f"{name}_{statistic}": float(getattr(pooled, statistic))
+        for name, pooled in measurement.pooled.items()
+        for statistic in STATISTICS
+    }
+    told |= {
+        "width": float(probe.width),
+        "height": float(probe.height),
+        "is_portrait": float(probe.height > probe.width),
+        "framerate": probe.fps,
+        "duration_s": probe.duration_s,
+        "bit_depth": float(probe.bit_depth),
+        "is_hdr": float(probe.is_hdr),
+    }
+    frames = measurement.n_frames if measurement.n_frames is not None else probe.n_frames
+    return told if frames is None else {**told, "n_frames": float(frames)}
+
+
+def _row(model: TrainedModel, told: Mapping[str, float], measurement: Measurement) -> Values:
+    """The model's inputs, shape ``(n_features,)``; NaN where the model fills what is missing."""
+    row = np.array([told.get(entry.name, np.nan) for entry in model.record.inputs])
+    missing = [entry.name for entry, value in zip(model.record.inputs, row, strict=True) if not np.isfinite(value)]
+    if missing and not model.record.imputes:
+        name = missing[0]
+        why = measurement.nulls.get(name.rpartition("_")[0], "")
+        because = f" ({why})" if why else ""
+        raise UsageError(
+            f"{model.record.model_id} needs {', '.join(missing[:_LISTED])}{because}, which the clip does not tell; give each with "
+            f"--value {name}=NUMBER, or train with --impute median"
+        )
+    return row
+
+
+def predict_table(model_path: Path, tables: tuple[Path, ...]) -> list[dict[str, str | float | None]]:
+    """Clip, score and interval of every row of some tables, in their order.
+
+    Raises
+    ------
+    UsageError
+        There is no model, or a column of it is not in the tables.
+    CorpusError
+        A feature has no value in some rows and the model does not impute.
+    """
+    model = load_model(model_path)
+    view = TableView(read_tables(tables), ", ".join(map(str, tables)))
+    names = [entry.name for entry in model.record.inputs]
+    for name in names:
+        view.require(name, "the model's input")
+    x = np.column_stack([view.numbers(name) for name in names])
+    clips = view.clips()
+    if not model.record.imputes and not np.isfinite(x).all():
+        row, column = np.argwhere(~np.isfinite(x))[0]
+        raise CorpusError(
+            f"{view.where}: {names[column]} has no value for {clips[row]}; complete it, or train with --impute median"
+        )
+    scores, half = model.predict(x), model.record.half_width
+    return [
+        {
+            "clip": clip,
+            model.output: float(score),
+            "low": None if half is None else float(score) - half,
+            "high": None if half is None else float(score) + half,
+            "outside": float(outside),
+        }
+        for clip, score, outside in zip(clips, scores, _outside(model, x), strict=True)
+    ]
+
+
+def _outside(model: TrainedModel, x: Values) -> npt.NDArray[np.intp]:
+    """Per row the number of inputs outside the range that the model learnt from."""
+    low = np.array([entry.low for entry in model.record.inputs])
+    high = np.array([entry.high for entry in model.record.inputs])
+    return np.asarray(((x < low) | (x > high)).sum(axis=1))

@@ -1,0 +1,149 @@
+"""A trained model as a file holds it: the head, its inputs, their ranges, and how wide an interval is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+from msgspec import Struct
+
+from corekit.errors import UsageError
+from corekit.learning.conformal import LEVEL
+from corekit.learning.head import Head, pack, unpack
+
+Values = npt.NDArray[np.float64]
+
+SCHEMA = "corekit-model-1"
+_NAMED = 3
+_KEY = "corekit"
+"""One metadata entry: safetensors writes several in no fixed order."""
+
+
+class ModelInput(Struct, frozen=True):
+    """One feature, its range on the rows learnt from, and its median there."""
+
+    name: str
+    low: float
+    high: float
+    median: float
+
+
+class ModelRecord(Struct, frozen=True, kw_only=True):
+    """What a model says of itself."""
+
+    schema: str = SCHEMA
+    model_id: str
+    title: str
+    model: str
+    status: str
+    label: str
+    label_kind: str
+    target: str | None
+    inputs: tuple[ModelInput, ...]
+    imputes: bool
+    """Whether a missing feature is filled with its median."""
+    label_mean: float
+    """Of the rows learnt from."""
+    half_width: float | None
+    """Of the split-conformal interval."""
+    level: float = LEVEL
+    corpora: tuple[str, ...] = ()
+    hdr: tuple[str, ...] = ()
+    """Transfer classes of the clips learnt from, where the table has them."""
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedModel:
+    """A head and its record."""
+
+    record: ModelRecord
+    head: Head
+    path: Path = Path("model.safetensors")
+    """The file that it was read from."""
+
+    @property
+    def output(self) -> str:
+        """Name of what is predicted: the teacher's feature, else the kind of the label."""
+        return self.record.target or self.record.label_kind
+
+    @property
+    def fill(self) -> Values | None:
+        """Medians that stand in for missing features, or None where they are an error."""
+        return np.array([entry.median for entry in self.record.inputs]) if self.record.imputes else None
+
+    def predict(self, x: Values) -> Values:
+        """Scores of shape ``(n,)``; NaN where a feature is missing and the model does not impute."""
+        fill = self.fill
+        return self.head.predict(x if fill is None else np.where(np.isfinite(x), x, fill))
+
+    def to_onnx(self) -> bytes:
+        """The model as ONNX; its metadata holds the record's names and range."""
+        from corekit.learning.onnx_model import onnx_bytes
+
+        record = self.record
+        shown = {
+            "model_id": record.model_id,
+            "title": record.title,
+            "status": record.status,
+            "label": record.label,
+            "interval": msgspec.json.encode({"level": record.level, "half_width": record.half_width}).decode(),
+        }
+        names = [entry.name for entry in record.inputs]
+        return onnx_bytes(self.head, features=names, output=self.output, fill=self.fill, metadata=shown)
+
+    def to_safetensors(self) -> bytes:
+        """The model as safetensors: every array, and the record with the head's description as metadata."""
+        from safetensors.numpy import save
+
+        described, tensors = pack(self.head)
+        text = msgspec.json.encode({"record": self.record, "head": described}).decode()
+        arrays = {name: np.ascontiguousarray(value, np.float64) for name, value in tensors.items()}
+        return bytes(save(arrays, metadata={_KEY: text}))
+
+
+def outside_range(model: TrainedModel, x: Values) -> list[str]:
+    """One sentence on features outside the range that the model learnt from, or nothing; ``x`` has shape ``(n, n_features)``."""
+    told = []
+    for entry, column in zip(model.record.inputs, x.T, strict=True):
+        outside = np.flatnonzero((column < entry.low) | (column > entry.high))
+        if outside.size:
+            where = f"{column[outside[0]]:.6g}" if len(x) == 1 else f"in {outside.size} of {len(x)} rows"
+            told.append(f"{entry.name} ({where}, learnt {entry.low:.6g}..{entry.high:.6g})")
+    if not told:
+        return []
+    shown = ", ".join(told[:_NAMED]) + (f" and {len(told) - _NAMED} more" if len(told) > _NAMED else "")
+    return [f"extrapolation: {len(told)} of {x.shape[1]} features lie outside the range that the model learnt from: {shown}"]
+
+
+class _Described(Struct):
+    record: ModelRecord
+    head: dict[str, Any]
+
+
+def load_model(path: Path) -> TrainedModel:
+    """Read a model: the folder that `corekit train` wrote, or a file in it (the ONNX file's twin is read).
+
+    Raises
+    ------
+    UsageError
+        There is no model, or it is not one of ours.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    file = path / "model.safetensors" if path.is_dir() else path.with_suffix(".safetensors")
+    if not file.is_file():
+        raise UsageError(f"{path}: there is no model.safetensors; name the folder that `corekit train` wrote")
+    try:
+        with safe_open(file, framework="numpy") as opened:
+            described = msgspec.json.decode((opened.metadata() or {})[_KEY], type=_Described)
+            head = unpack(described.head, {name: opened.get_tensor(name) for name in opened.keys()})  # noqa: SIM118
+    except (SafetensorError, msgspec.DecodeError, KeyError, TypeError, OSError) as error:
+        raise UsageError(f"{file} is not a model of `corekit train` ({error}); train it again") from error
+    if described.record.schema != SCHEMA:
+        raise UsageError(f"{file} is a {described.record.schema}; this corekit reads {SCHEMA}: train it again")
+    return TrainedModel(described.record, head, file.absolute())
