@@ -56,6 +56,7 @@ class Artefact(Struct, frozen=True, kw_only=True):
         "report-html",
         "predictions",
         "folds",
+        "scores",
     ]
     rows: int | None = None
     """Of a table; None of a file that has no rows."""
@@ -364,7 +365,13 @@ class EvaluateManifest(Envelope, frozen=True, kw_only=True, tag="evaluate"):
     evaluate: EvaluateSection
 
 
-AnyManifest = Manifest | EnrichManifest | MergeManifest | TrainManifest | EvaluateManifest
+class PredictManifest(TableEnvelope, frozen=True, kw_only=True, tag="predict"):
+    """How scores were made: ``parents`` holds the model and the tables."""
+
+    model_id: str
+
+
+AnyManifest = Manifest | EnrichManifest | MergeManifest | TrainManifest | EvaluateManifest | PredictManifest
 """Whatever command wrote it."""
 
 

@@ -23,6 +23,7 @@ _COMMANDS = {
     "merge": "Put tables together: one schema, one scale of labels, no row twice.",
     "new": "Write a corpus plugin of your own, ready to be changed.",
     "plugins": "Every installed plugin and how its loading went.",
+    "predict": "Score a clip, or the rows of a table, with a trained model.",
     "run": "Read a corpus, measure its clips, write the table and its manifest.",
     "sample": "Write a tiny corpus in the real layout of one.",
     "train": "Learn a model from clip tables, and say what it is worth.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,21 +11,36 @@ import numpy as np
 import numpy.typing as npt
 from msgspec import Struct, field
 
+from corekit.driver import provenance
 from corekit.driver.backends import choose_backend
 from corekit.driver.measure import measure_job
 from corekit.driver.options import RunOptions
+from corekit.driver.parents import look_at, refuse_changed
+from corekit.driver.publish import provenance_time
 from corekit.driver.tasks import Done, Failed, Job, Settings, Task
 from corekit.driver.train.artefacts import folder_provenance, parent_records
 from corekit.driver.train.data import TableView, read_tables
 from corekit.driver.train.model import TrainedModel, load_model, outside_range
 from corekit.errors import BackendError, ClipError, CorpusError, UsageError
-from corekit.model import Clip, Label, Measurement
+from corekit.files import locked, prepare, publish, write_atomic
+from corekit.manifest import (
+    Artefact,
+    ColumnRecord,
+    PredictManifest,
+    TableRecord,
+    TimingRecord,
+    encode_manifest,
+    manifest_path,
+    settle,
+)
+from corekit.model import Clip, Column, Label, Measurement, Pairing, Value
 from corekit.plugins.composition import Composition, parse_options
-from corekit.schema import FEATURES, INFORMATIVE, STATISTICS
+from corekit.schema import FEATURES, INFORMATIVE, SCHEMA_VERSION, STATISTICS, fingerprint
+from corekit.table import source_date_epoch, write_parquet
 
 Values = npt.NDArray[np.float64]
 
-_DESCRIBING = "metadata"
+_ENTRY = "corekit/driver/predict.py"
 _LISTED = 4
 
 
@@ -70,8 +86,9 @@ def predict_clip(options: PredictOptions) -> Prediction:
         The clip or its reference cannot be read or compared.
     """
     model = load_model(options.model)
-    features = _needed(model, options)
-    measurement, backend = _measure(options, features)
+    clip = _clip(options.clip)
+    reference = _clip(options.reference) if options.reference else None
+    measurement, backend = _measure(options, clip, reference, _needed(model, options))
     told = {**_told(measurement), **options.values}
     row = _row(model, told, measurement)
     score = float(model.predict(row[None])[0])
@@ -105,9 +122,7 @@ def predict_clip(options: PredictOptions) -> Prediction:
 def _needed(model: TrainedModel, options: PredictOptions) -> tuple[str, ...]:
     """The features behind the model's inputs, in the locked order."""
     wanted = {entry.name for entry in model.record.inputs} - options.values.keys()
-    features = tuple(
-        name for name in FEATURES if wanted & {f"{name}_{statistic}" for statistic in STATISTICS}
-    )
+    features = tuple(name for name in FEATURES if wanted & {f"{name}_{statistic}" for statistic in STATISTICS})
     compared = [name for name in features if name not in INFORMATIVE]
     if compared and options.reference is None:
         raise UsageError(
@@ -117,15 +132,15 @@ def _needed(model: TrainedModel, options: PredictOptions) -> tuple[str, ...]:
     return features
 
 
-def _measure(options: PredictOptions, features: tuple[str, ...]) -> tuple[Measurement, str]:
+def _measure(
+    options: PredictOptions, clip: Clip, reference: Clip | None, features: tuple[str, ...]
+) -> tuple[Measurement, str]:
     """What a run would have measured of this one clip, through the same code."""
-    clip = _clip(options.clip)
-    reference = _clip(options.reference) if options.reference else None
     composition = Composition(options.disable)
     extractor = None
     backend = "none"
     if features:
-        run = RunOptions(corpus=_DESCRIBING, backend=options.backend, device=options.device, disable=options.disable)
+        run = RunOptions(corpus="", backend=options.backend, device=options.device, disable=options.disable)
         info, _ = choose_backend(composition, run)
         extractor = composition.extractor(
             features, device=options.device, options=parse_options(info.options, {}, info.name)
@@ -146,7 +161,7 @@ def _measure(options: PredictOptions, features: tuple[str, ...]) -> tuple[Measur
         frames_dir=None,
         timeout_s=300.0,
     )
-    pairing = "nr" if reference is None else "fr"
+    pairing: Pairing = "nr" if reference is None else "fr"
     job = Job(number=0, content=clip.content, tasks=(Task(clip=clip, reference=reference, pairing=pairing),))
     try:
         for message in measure_job(job, settings, extractor, lambda frames: None):
@@ -204,8 +219,16 @@ def _row(model: TrainedModel, told: Mapping[str, float], measurement: Measuremen
     return row
 
 
-def predict_table(model_path: Path, tables: tuple[Path, ...]) -> list[dict[str, str | float | None]]:
-    """Clip, score and interval of every row of some tables, in their order.
+class Scores(Struct, frozen=True, kw_only=True):
+    """Scores of the rows of a table, in their order."""
+
+    what: str
+    rows: list[dict[str, Value]]
+    warnings: list[str]
+
+
+def predict_table(model_path: Path, tables: tuple[Path, ...]) -> Scores:
+    """Clip, score and interval of every row of some tables.
 
     Raises
     ------
@@ -227,20 +250,90 @@ def predict_table(model_path: Path, tables: tuple[Path, ...]) -> list[dict[str, 
             f"{view.where}: {names[column]} has no value for {clips[row]}; complete it, or train with --impute median"
         )
     scores, half = model.predict(x), model.record.half_width
-    return [
+    low, high = (np.array([getattr(entry, end) for entry in model.record.inputs]) for end in ("low", "high"))
+    outside = ((x < low) | (x > high)).sum(axis=1)
+    rows: list[dict[str, Value]] = [
         {
-            "clip": clip,
+            "clip_name": clip,
             model.output: float(score),
             "low": None if half is None else float(score) - half,
             "high": None if half is None else float(score) + half,
-            "outside": float(outside),
+            "inputs_outside": int(count),
         }
-        for clip, score, outside in zip(clips, scores, _outside(model, x), strict=True)
+        for clip, score, count in zip(clips, scores, outside, strict=True)
     ]
+    return Scores(what=model.output, rows=rows, warnings=[*model.record.warnings, *outside_range(model, x)])
 
 
-def _outside(model: TrainedModel, x: Values) -> npt.NDArray[np.intp]:
-    """Per row the number of inputs outside the range that the model learnt from."""
-    low = np.array([entry.low for entry in model.record.inputs])
-    high = np.array([entry.high for entry in model.record.inputs])
-    return np.asarray(((x < low) | (x > high)).sum(axis=1))
+def score_columns(what: str) -> tuple[Column, ...]:
+    """The columns of a table of scores."""
+    return (
+        Column(name="clip_name", type="str", description="the clip", required=True),
+        Column(name=what, type="float", description="the model's score", required=True),
+        Column(name="low", type="float", description="lower end of the split-conformal interval"),
+        Column(name="high", type="float", description="upper end of the split-conformal interval"),
+        Column(
+            name="inputs_outside",
+            type="int",
+            description="inputs outside the range that the model learnt from",
+            required=True,
+        ),
+    )
+
+
+class PredictTableOptions(Struct, frozen=True, kw_only=True):
+    """What `corekit predict` is asked to do for the rows of tables."""
+
+    model: Path
+    tables: tuple[Path, ...]
+    out: Path
+
+
+def write_scores(options: PredictTableOptions) -> Scores:
+    """Score the rows of tables and write them as Parquet with a manifest; errors as of ``predict_table``."""
+    started, clock = provenance_time(), time.monotonic()
+    out = options.out.absolute()
+    if out.suffix != ".parquet":
+        raise UsageError(f"--out {options.out}: give a name that ends in .parquet")
+    paths = [load_model(options.model).path, *(path.absolute() for path in options.tables)]
+    with locked(out):
+        settle(manifest_path(out), [out])
+        parents = look_at(paths)
+        scores = predict_table(options.model, options.tables)
+        refuse_changed(paths, parents)
+        columns = score_columns(scores.what)
+        with prepare(out) as file:
+            written = write_parquet(file, columns, scores.rows, {})
+            size = file.tell()
+        artefact = Artefact(
+            file=out.name,
+            kind="scores",
+            rows=written.rows,
+            size_bytes=size,
+            sha256=written.sha256,
+            logical_sha256=written.logical_sha256,
+        )
+        records, inputs = parent_records(paths, parents)
+        finished = provenance_time()
+        manifest = PredictManifest(
+            created=source_date_epoch() or finished,
+            run_provenance=folder_provenance(
+                _ENTRY, options, {"model": inputs[0], "tables": inputs[1:]}, out.parent, {out.name: artefact}
+            ),
+            artefacts={"table": artefact},
+            parents=records,
+            table=TableRecord(
+                schema_version=SCHEMA_VERSION,
+                schema_fingerprint=fingerprint(columns),
+                feature_order=[],
+                columns=[ColumnRecord(column.name, column.type) for column in columns],
+            ),
+            code=provenance.code_record([]),
+            environment=provenance.environment_record("cpu"),
+            counters={"rows": len(scores.rows)},
+            timings=TimingRecord(started=started, finished=finished, wall_s=round(time.monotonic() - clock, 3)),
+            model_id=load_model(options.model).record.model_id,
+        )
+        write_atomic(manifest_path(out), encode_manifest(manifest))
+        publish(out)
+    return scores

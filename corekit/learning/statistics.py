@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Literal
 
 import numpy as np
@@ -16,8 +16,11 @@ MappingName = Literal["logistic4", "logistic5", "linear", "none"]
 Measure = Literal["srocc", "krocc", "plcc", "rmse"]
 MEASURES: tuple[Measure, ...] = ("srocc", "krocc", "plcc", "rmse")
 
+DRAWS = 300
+"""Draws of a bootstrap."""
 _FEWEST = 3
 """Pairs below which a correlation says nothing."""
+_MOST_STEPS = 500
 _PARAMETERS = {"logistic4": 4, "logistic5": 5}
 
 
@@ -95,12 +98,12 @@ def agreement(predicted: Values, label: Values, mapping: MappingName = "logistic
 def fit_mapping(predicted: Values, label: Values, name: MappingName = "logistic4") -> Mapping:
     """Least-squares fit of a mapping of predictions to labels (ITU-T P.1401 clause 7, VQEG's start values).
 
-    A logistic fit that does not converge, that is asked of fewer pairs than it has parameters, or that is not monotonic gives a
+    A logistic fit that does not converge, that is asked of no more different predictions than it has parameters, or that is not monotonic gives a
     linear one; constant predictions give the mean label.
     """
     if name == "none":
         return Mapping(name="none")
-    if name in _PARAMETERS and predicted.size > _PARAMETERS[name] and np.ptp(predicted) > 0:
+    if name in _PARAMETERS and np.unique(predicted).size > _PARAMETERS[name]:
         fitted = _fit_logistic(predicted, label, name)
         if fitted is not None:
             return fitted
@@ -122,29 +125,26 @@ def fisher_interval(correlation: float | None, n: int, measure: Measure) -> tupl
     return math.tanh(z - half), math.tanh(z + half)
 
 
-def bootstrap_interval(
-    statistic: Callable[[npt.NDArray[np.intp]], float | None],
-    groups: npt.NDArray[np.intp],
-    *,
-    repeats: int = 500,
-    seed: int = 0,
-) -> tuple[float, float] | None:
-    """95 % percentile interval of a statistic by resampling whole groups with replacement.
+def bootstrap_draws(
+    groups: npt.NDArray[np.intp], *, repeats: int = DRAWS, seed: int = 0
+) -> Iterator[npt.NDArray[np.intp]]:
+    """Row indices of each draw of whole groups with replacement; nothing where there are fewer than two groups.
 
-    ``statistic`` takes the indices of the rows drawn; ``groups`` numbers the group of every row, shape ``(n,)``. None where
-    there are fewer than two groups or the statistic is defined in fewer than half of the draws.
+    ``groups`` numbers the group of every row, shape ``(n,)``.
     """
     names = np.unique(groups)
     if names.size < 2:
-        return None
+        return
     rows = [np.flatnonzero(groups == name) for name in names]
     random = np.random.default_rng(seed)
-    drawn = [
-        statistic(np.concatenate([rows[index] for index in random.integers(names.size, size=names.size)]))
-        for _ in range(repeats)
-    ]
+    for _ in range(repeats):
+        yield np.concatenate([rows[index] for index in random.integers(names.size, size=names.size)])
+
+
+def percentile_interval(drawn: Sequence[float | None]) -> tuple[float, float] | None:
+    """The middle 95 % of a statistic over the draws of a bootstrap; None where it is defined in fewer than half of them."""
     values = [value for value in drawn if value is not None]
-    if 2 * len(values) < repeats:
+    if not values or 2 * len(values) < len(drawn):
         return None
     low, high = np.percentile(values, (2.5, 97.5))
     return float(low), float(high)
@@ -169,7 +169,12 @@ def corrected_t_test(differences: Values, *, test_fraction: float) -> float | No
 
 
 def _undefined(predicted: Values, label: Values) -> bool:
-    return predicted.size < _FEWEST or np.ptp(predicted) == 0 or np.ptp(label) == 0
+    return predicted.size < _FEWEST or _is_constant(predicted) or _is_constant(label)
+
+
+def _is_constant(values: Values) -> bool:
+    """Whether values differ by no more than rounding does."""
+    return bool(np.ptp(values) <= 1e-12 * np.abs(values).max())
 
 
 def _logistic4(x: Values, b1: float, b2: float, b3: float, b4: float) -> Values:
@@ -182,6 +187,25 @@ def _logistic5(x: Values, b1: float, b2: float, b3: float, b4: float, b5: float)
     from scipy.special import expit
 
     return b1 * (0.5 - np.asarray(expit(-b2 * (x - b3)))) + b4 * x + b5
+
+
+def _logistic4_slopes(x: Values, b1: float, b2: float, b3: float, b4: float) -> Values:
+    """Partial derivatives by the parameters, shape ``(n, 4)``."""
+    from scipy.special import expit
+
+    z = (x - b3) / abs(b4)
+    share = np.asarray(expit(z))
+    slope = (b1 - b2) * share * (1.0 - share)
+    return np.column_stack([share, 1.0 - share, -slope / abs(b4), -slope * z / b4])
+
+
+def _logistic5_slopes(x: Values, b1: float, b2: float, b3: float, b4: float, b5: float) -> Values:
+    """Partial derivatives by the parameters, shape ``(n, 5)``."""
+    from scipy.special import expit
+
+    share = np.asarray(expit(-b2 * (x - b3)))
+    slope = b1 * share * (1.0 - share)
+    return np.column_stack([0.5 - share, slope * (x - b3), -slope * b2, x, np.ones_like(x)])
 
 
 def _linear(x: Values, slope: float, offset: float) -> Values:
@@ -204,10 +228,11 @@ def _fit_logistic(predicted: Values, label: Values, name: MappingName) -> Mappin
     start = [float(label.max()), float(label.min()), float(predicted.mean()), spread / 4]
     if name == "logistic5":
         start = [float(np.ptp(label)), 1.0 / spread, float(predicted.mean()), 0.0, float(label.mean())]
+    slopes = _logistic4_slopes if name == "logistic4" else _logistic5_slopes
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         try:
-            found, _ = curve_fit(_CURVES[name], predicted, label, p0=start, maxfev=20_000)
+            found, _ = curve_fit(_CURVES[name], predicted, label, p0=start, jac=slopes, maxfev=_MOST_STEPS)
         except (RuntimeError, ValueError, TypeError):
             return None
     fitted = Mapping(name=name, parameters=tuple(float(value) for value in found))

@@ -184,6 +184,10 @@ class TableView:
         """Any column as text, None where it is null."""
         return [None if value is None else str(value) for value in self._table.column(name).to_pylist()]
 
+    def clips(self) -> list[str]:
+        """What each row is called: its clip, or its number."""
+        return [name or f"row {row}" for row, name in enumerate(_texts(self, _CLIPS, ""))]
+
     def require(self, name: str, option: str) -> str:
         if name not in self.names:
             raise UsageError(
@@ -227,7 +231,7 @@ def load(
         view.require(column, "the model's column")
     y = view.numbers(selection.label)
     x = np.column_stack([view.numbers(column) for column in selection.columns])
-    clips = _clips(view)
+    clips = view.clips()
     keep, notes = _usable(x, y, selection, clips, view.where, impute=impute, drop_missing=drop_missing)
     group_column = view.require(group, "--group") if group else view.first(_GROUPS)
     names = _group_names(view, group_column, clips)
@@ -332,10 +336,6 @@ def _usable(
 def _share(rows: npt.NDArray[np.bool_]) -> str:
     count = int(rows.sum())
     return f"{count} of {rows.size} rows ({100 * count / rows.size:.3g} %)"
-
-
-def _clips(view: TableView) -> list[str]:
-    return [name or f"row {row}" for row, name in enumerate(_texts(view, _CLIPS, ""))]
 
 
 def _group_names(view: TableView, column: str | None, clips: Sequence[str]) -> list[str]:

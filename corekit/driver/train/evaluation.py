@@ -16,15 +16,15 @@ from corekit.learning.conformal import half_width
 from corekit.learning.folds import Fold
 from corekit.learning.models import MODELS, Fitted, Part, fit_auto
 from corekit.learning.statistics import (
+    DRAWS,
     Agreement,
     MappingName,
     Measure,
     agreement,
-    bootstrap_interval,
+    bootstrap_draws,
     corrected_t_test,
     fisher_interval,
-    fit_mapping,
-    plcc,
+    percentile_interval,
     rmse,
     srocc,
 )
@@ -129,19 +129,14 @@ class Sums:
         """What ``ci95`` is."""
         if self.repeated:
             return "2.5th to 97.5th percentile over the folds"
-        return f"bootstrap over {self.data.group_column}s, 500 draws"
+        return f"bootstrap over {self.data.group_column}s, {DRAWS} draws"
 
     def measures(self, of: Callable[[FoldResult], Values]) -> Measures:
         """The measures of one predictor over all folds."""
         found = [agreement(of(result), result.label, self._mapping) for result in self._results]
-        return Measures(
-            srocc=self._summary(of, found, "srocc", srocc),
-            krocc=self._summary(of, found, "krocc", None),
-            plcc=self._summary(of, found, "plcc", self._mapped(plcc)),
-            rmse=self._summary(of, found, "rmse", self._mapped(rmse)),
-            plcc_raw=self._summary(of, found, "plcc_raw", plcc),
-            rmse_raw=self._summary(of, found, "rmse_raw", rmse),
-        )
+        drawn = [] if self.repeated else self._drawn(of)
+        n = int(np.median([one.n for one in found]))
+        return Measures(**{name: self._summary(name, found, drawn, n) for name in Measures.__struct_fields__})
 
     def baselines(self, metadata_title: str) -> list[Baseline]:
         """The baselines, each with how the model compares to it; without metadata the mean label alone."""
@@ -196,45 +191,28 @@ class Sums:
         """Absolute errors of every held-out prediction."""
         return np.concatenate([np.abs(result.predicted - result.label) for result in self._results])
 
-    def _summary(
-        self,
-        of: Callable[[FoldResult], Values],
-        found: Sequence[Agreement],
-        name: str,
-        statistic: Taken | None,
-    ) -> Summary | None:
+    def _summary(self, name: str, found: Sequence[Agreement], drawn: Sequence[Agreement], n: int) -> Summary | None:
         values = np.array([value for one in found if (value := getattr(one, name)) is not None])
         if not values.size:
             return None
-        median = float(np.median(values))
-        measure = name.removesuffix("_raw")
-        fisher = None
-        if measure != "rmse":
-            fisher = fisher_interval(median, int(np.median([one.n for one in found])), _correlation(measure))
-        interval = list(map(float, np.percentile(values, (2.5, 97.5)))) if self.repeated else None
-        if interval is None and statistic is not None:
-            interval = _listed(self._bootstrap(of, statistic))
+        median, measure = float(np.median(values)), name.removesuffix("_raw")
+        fisher = None if measure == "rmse" else fisher_interval(median, n, cast(Measure, measure))
+        over = values if self.repeated else [getattr(one, name) for one in drawn]
         return Summary(
             median=median,
             mean=float(values.mean()),
             std=float(values.std()),
-            ci95=interval,
+            ci95=_listed(percentile_interval(list(over))),
             fisher95=_listed(fisher),
             folds=int(values.size),
         )
 
-    def _mapped(self, statistic: Taken) -> Taken:
-        def mapped(predicted: Values, label: Values) -> float | None:
-            return statistic(fit_mapping(predicted, label, self._mapping)(predicted), label)
-
-        return mapped
-
-    def _bootstrap(self, of: Callable[[FoldResult], Values], statistic: Taken) -> tuple[float, float] | None:
+    def _drawn(self, of: Callable[[FoldResult], Values]) -> list[Agreement]:
+        """The agreement in each draw of a bootstrap over the groups of the only fold."""
         result = self._results[0]
         predicted = of(result)
-        return bootstrap_interval(
-            lambda rows: statistic(predicted[rows], result.label[rows]), self.data.groups[result.test], seed=self._seed
-        )
+        draws = bootstrap_draws(self.data.groups[result.test], seed=self._seed)
+        return [agreement(predicted[rows], result.label[rows], self._mapping) for rows in draws]
 
     def _compare(
         self, measure: str, other: Callable[[FoldResult], Values], statistic: Taken, *, lower_is_better: bool
@@ -262,19 +240,14 @@ class Sums:
     def _bootstrap_p(self, other: Callable[[FoldResult], Values], statistic: Taken) -> float | None:
         """Twice the share of draws on the other side of no difference."""
         result = self._results[0]
-        ours, theirs = result.predicted, other(result)
-        drawn: list[float] = []
-
-        def difference(rows: Rows) -> float | None:
-            one, two = statistic(ours[rows], result.label[rows]), statistic(theirs[rows], result.label[rows])
-            if one is None or two is None:
-                return None
-            drawn.append(one - two)
-            return one - two
-
-        if bootstrap_interval(difference, self.data.groups[result.test], seed=self._seed) is None:
+        ours, theirs, label = result.predicted, other(result), result.label
+        differences = []
+        for rows in bootstrap_draws(self.data.groups[result.test], seed=self._seed):
+            one, two = statistic(ours[rows], label[rows]), statistic(theirs[rows], label[rows])
+            differences.append(None if one is None or two is None else one - two)
+        if percentile_interval(differences) is None:
             return None
-        values = np.array(drawn)
+        values = np.array([value for value in differences if value is not None])
         below, above = float(np.mean(values <= 0)), float(np.mean(values >= 0))
         return min(1.0, 2.0 * min(below, above))
 
@@ -282,10 +255,6 @@ class Sums:
 def _metadata(result: FoldResult) -> Values:
     assert result.metadata is not None
     return result.metadata
-
-
-def _correlation(name: str) -> Measure:
-    return cast(Measure, name)
 
 
 def _listed(interval: tuple[float, float] | None) -> list[float] | None:

@@ -117,7 +117,9 @@ def outside_range(model: TrainedModel, x: Values) -> list[str]:
     if not told:
         return []
     shown = ", ".join(told[:_NAMED]) + (f" and {len(told) - _NAMED} more" if len(told) > _NAMED else "")
-    return [f"extrapolation: {len(told)} of {x.shape[1]} features lie outside the range that the model learnt from: {shown}"]
+    return [
+        f"extrapolation: {len(told)} of {x.shape[1]} features lie outside the range that the model learnt from: {shown}"
+    ]
 
 
 class _Described(Struct):
