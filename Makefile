@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SAMPLE := build/sample/chug
 OUT := build/sample/chug.parquet
+MODEL := build/sample/chug_hdr_mos_head_v1
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 INSTALLED := $(VENV)/.stamp-run
 DEVELOP := $(VENV)/.stamp-develop
@@ -11,9 +12,10 @@ PROJECTS := pyproject.toml $(wildcard plugins/*/pyproject.toml) constraints.txt 
 
 .PHONY: run test check docs wheels bench clean
 
-run: $(INSTALLED)  ## make a small corpus and turn it into a table
+run: $(INSTALLED)  ## make a small corpus, turn it into a table and learn a model from it
 	@test -f $(SAMPLE)/chug.csv || $(BIN)/corekit sample chug $(SAMPLE)
 	$(BIN)/corekit run --corpus chug --root $(SAMPLE) --out $(OUT) --workers 2
+	$(BIN)/corekit train --corpus chug --table $(OUT) --out $(MODEL) --protocol loso
 
 test: $(DEVELOP) check  ## lint, types, tests, and the wheels as a stranger installs them
 	$(BIN)/python -m pytest -q
@@ -38,7 +40,7 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(INSTALLED): $(VENV)/bin/python $(PROJECTS)
-	$(PIP) -e . -e plugins/bvi_dvc -e plugins/chug -e plugins/k150k -e plugins/konvid -e plugins/netflix
+	$(PIP) -e .[train] -e plugins/bvi_dvc -e plugins/chug -e plugins/k150k -e plugins/konvid -e plugins/netflix
 	@touch $@
 
 $(DEVELOP): $(INSTALLED)

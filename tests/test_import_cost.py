@@ -13,7 +13,9 @@ import pytest
 import corekit
 from corekit.plugins import discovery
 
-HEAVY = ("av", "imageio_ffmpeg", "llvmlite", "numba", "numpy", "pyarrow", "rich", "scipy", "torch")
+HEAVY = (
+    "av", "imageio_ffmpeg", "llvmlite", "matplotlib", "numba", "numpy", "onnx", "pyarrow", "rich", "scipy", "sklearn", "torch",
+)  # fmt: skip
 
 
 def loaded_by(statement: str) -> set[str]:
@@ -50,7 +52,17 @@ def test_importing_a_plugin_loads_nothing_heavy(module: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["--version"], ["plugins"], ["plugins", "--json"], ["corpora"], ["run", "--help"]]
+    "arguments",
+    [
+        ["--help"],
+        ["--version"],
+        ["plugins"],
+        ["plugins", "--json"],
+        ["corpora"],
+        ["run", "--help"],
+        ["train", "--help"],
+        ["predict", "--help"],
+    ],
 )
 def test_a_light_command_loads_nothing_heavy(arguments: list[str]) -> None:
     assert loaded_by(f"from corekit.cli.main import main; main({arguments!r})") == set()

@@ -19,6 +19,7 @@ LAYERS = (
     ("cli",),
     ("driver",),
     ("plugins",),
+    ("learning",),
     ("backends",),
     ("features",),
     ("video",),
@@ -97,8 +98,8 @@ def test_only_the_ledger_and_the_command_know_sqlite() -> None:
     assert users_of("sqlite3", CORE) == {"corekit/ledger.py", "corekit/cli/main.py"}
 
 
-def test_only_the_storage_layer_and_what_rewrites_tables_know_arrow() -> None:
-    rewriters = ("corekit/driver/enrich/", "corekit/driver/merge/")
+def test_only_the_storage_layer_and_what_takes_any_table_know_arrow() -> None:
+    rewriters = ("corekit/driver/enrich/", "corekit/driver/merge/", "corekit/driver/train/data.py")
     others = {user for user in users_of("pyarrow", CORE) if not user.startswith(rewriters)}
     assert others == {"corekit/table.py", "corekit/frames.py"}
 
