@@ -133,7 +133,7 @@ TARGETS: dict[Path, Callable[[], str | bytes]] = {
     DOCS / "features.md": features_page,
     DOCS / "errors.md": errors_page,
     DOCS / "conformance.md": conformance_page,
-    DOCS / "manifest-1.schema.json": manifest_json_schema,
+    DOCS / "manifest-2.schema.json": manifest_json_schema,
 }
 
 

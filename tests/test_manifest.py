@@ -34,7 +34,7 @@ from corekit.manifest import (
 )
 from corekit.model import Licence
 
-PUBLISHED = Path(__file__).parents[1] / "docs" / "manifest-1.schema.json"
+PUBLISHED = Path(__file__).parents[1] / "docs" / "manifest-2.schema.json"
 
 FILE = PathRecord(path="chug.csv", exists=True, kind="file", sha256="a" * 64, size_bytes=3)
 MANIFEST = Manifest(
@@ -126,7 +126,7 @@ def test_a_manifest_keeps_the_published_schema() -> None:
     "break_it",
     [
         lambda m: m.pop("artefacts"),
-        lambda m: m.update(schema="corekit-manifest-2"),
+        lambda m: m.update(schema="corekit-manifest-3"),
         lambda m: m["artefacts"]["table"].update(rows="1"),
         lambda m: m["run_provenance"].update(schema="other"),
         lambda m: m["run_provenance"]["inputs"]["root"].update(kind="socket"),
@@ -145,7 +145,7 @@ def test_it_is_strict_json_in_the_order_of_the_structs() -> None:
     document = strict(content)
     assert list(document) == ["command", *(field.encode_name for field in msgspec.structs.fields(Manifest))]
     assert document["options"]["ratio"] is None
-    assert content.startswith(b'{\n  "command": "run",\n  "schema": "corekit-manifest-1",\n')
+    assert content.startswith(b'{\n  "command": "run",\n  "schema": "corekit-manifest-2",\n')
     assert content.endswith(b"}\n")
 
 
@@ -171,8 +171,8 @@ def test_a_manifest_is_read_back(tmp_path: Path) -> None:
         (b"{}", "Object missing required field `command`"),
         (b"{", "Input data was truncated"),
         (
-            b'{"command": "run", "schema": "corekit-manifest-2"}',
-            "Invalid enum value 'corekit-manifest-2' - at `$.schema`",
+            b'{"command": "run", "schema": "corekit-manifest-3"}',
+            "Invalid enum value 'corekit-manifest-3' - at `$.schema`",
         ),
         (b"", "Input data was truncated"),
     ],
@@ -183,7 +183,7 @@ def test_what_is_no_manifest_is_refused(tmp_path: Path, content: bytes, reason: 
     with pytest.raises(IntegrityError) as caught:
         read_manifest(path)
     assert str(caught.value) == (
-        f"{path} is not a corekit-manifest-1 manifest ({reason}); write it again with the command that made it"
+        f"{path} is not a corekit-manifest-2 manifest ({reason}); write it again with the command that made it"
     )
 
 
@@ -191,12 +191,12 @@ def test_what_is_no_manifest_is_refused(tmp_path: Path, content: bytes, reason: 
 def test_bytes_that_are_no_text_are_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "t.manifest.json"
     path.write_bytes(content)
-    with pytest.raises(IntegrityError, match="is not a corekit-manifest-1 manifest"):
+    with pytest.raises(IntegrityError, match="is not a corekit-manifest-2 manifest"):
         read_manifest(path)
 
 
 def test_a_manifest_that_is_gone(tmp_path: Path) -> None:
-    with pytest.raises(IntegrityError, match=r"is not a corekit-manifest-1 manifest .*No such file"):
+    with pytest.raises(IntegrityError, match=r"is not a corekit-manifest-2 manifest .*No such file"):
         read_manifest(tmp_path / "none.json")
 
 

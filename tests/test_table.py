@@ -316,7 +316,7 @@ def test_a_folder_is_no_table(tmp_path: Path) -> None:
 def test_a_broken_manifest_beside_a_table_is_an_integrity_error(tmp_path: Path) -> None:
     (tmp_path / "table.parquet").write_bytes(write()[1])
     (tmp_path / "table.manifest.json").write_text("{}")
-    with pytest.raises(IntegrityError, match=r"table\.manifest\.json is not a corekit-manifest-1 manifest"):
+    with pytest.raises(IntegrityError, match=r"table\.manifest\.json is not a corekit-manifest-2 manifest"):
         read_table(tmp_path / "table.parquet")
 
 

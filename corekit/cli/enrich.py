@@ -81,6 +81,7 @@ _MOST_LINES = 10
 @click.option("--no-split", is_flag=True, help="Leave the split columns as they are.")
 @click.option("--out", type=_PATH, metavar="FILE.parquet", help="Table to write.  [default: TABLE itself]")
 @click.option("--manifest-out", type=_PATH, metavar="FILE", help="Manifest to write.  [default: <out>.manifest.json]")
+@click.option("--record-host", is_flag=True, help="Let the manifest name the machine and the user.")
 @click.option("--dry-run", is_flag=True, help="Print the cells that would change, and write nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result (or the dry run) as JSON.")
 def enrich(*, key: tuple[str, ...], as_json: bool, **given: Any) -> None:

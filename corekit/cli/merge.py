@@ -67,10 +67,12 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
 @click.option(
     "--manifest-out", type=_PATH, metavar="FILE", help="Where the manifest goes.  [default: <out>.manifest.json]"
 )
+@click.option("--record-host", is_flag=True, help="Let the manifest name the machine and the user.")
 @click.option("--json", "as_json", is_flag=True, help="Print the counters and what was noticed as JSON.")
 def merge(
     *, inputs: tuple[str, ...], out: Path, input_list: Path | None, scale: Scale, corpus_sources: dict[str, str],
     dedup_key: tuple[str, ...] | None, report_duplicates: bool, assume_teacher: str, manifest_out: Path | None,
+    record_host: bool,
     as_json: bool,
 ) -> int:  # fmt: skip
     """Put tables together: one schema, one scale of labels, no row twice, and a manifest that says what became of each input.
@@ -113,6 +115,7 @@ def merge(
             assume_teacher=assume_teacher,
             corpus_sources=corpus_sources,
             manifest_out=manifest_out,
+            record_host=record_host,
         )
     )
     _report(result, as_json=as_json)

@@ -114,6 +114,7 @@ def _as_on_the_command_line(option: click.Option, value: Any) -> bool | str | li
 )
 @click.option("--snapshot", type=int, metavar="MINUTES", help="Write the table on the way, every so many minutes.")
 @click.option("--manifest-out", type=_PATH, metavar="FILE", help="Manifest to write.  [default: <out>.manifest.json]")
+@click.option("--record-host", is_flag=True, help="Let the manifest name the machine and the user.")
 @click.option("--retry-failed", is_flag=True, help="Measure clips again that failed before.")
 @click.option("--max-failures", type=int, metavar="N", help="Stop when more than N clips have failed in this run.")
 @click.option("--allow-missing", is_flag=True, help="Missing clips do not make the run incomplete.")

@@ -73,13 +73,14 @@ _PATH = click.Path(path_type=Path)
     help="Write no model, and end with exit code 6, where a gate is missed; a file sets other limits.",
 )
 @click.option("--disable", multiple=True, metavar="NAME", help="Never import the plugin of that name; repeatable.")
+@click.option("--record-host", is_flag=True, help="Let the manifest name the machine and the user.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 def train(
     *, corpus: str | None, tables: tuple[Path, ...], out: Path | None, label: str | None, target: str | None,
     features: str | None, group: str | None, rung: str | None, protocol: str, repeats: int, test_fraction: float,
     mapping: Literal["logistic4", "logistic5", "linear", "none"], model: str, model_id: str | None,
     impute: Literal["error", "median"], drop_missing: bool, seed: int, workers: int, gate: str | None,
-    disable: tuple[str, ...], as_json: bool,
+    disable: tuple[str, ...], record_host: bool, as_json: bool,
 ) -> int:  # fmt: skip
     """Learn a model from clip tables, in the protocol of the field, beside what needs no pixel.
 
@@ -128,6 +129,7 @@ def train(
             gate=Path(gate) if gate else None,
             require_gate=gate is not None,
             disable=disable,
+            record_host=record_host,
         ),
         tell=None if as_json else _tell,
     )

@@ -15,7 +15,6 @@ from corekit.driver.publish import provenance_time
 from corekit.driver.train.artefacts import (
     MANIFEST,
     PREDICTIONS,
-    folder_provenance,
     parent_records,
     report_files,
     write_files,
@@ -30,7 +29,15 @@ from corekit.driver.train.summing import Told, make_report, sha256_of
 from corekit.errors import CorpusError, UsageError
 from corekit.files import locked
 from corekit.learning.statistics import MappingName
-from corekit.manifest import Artefact, EvaluateManifest, EvaluateSection, TimingRecord, TrainManifest, known_manifest
+from corekit.manifest import (
+    Artefact,
+    EvaluateManifest,
+    EvaluateSection,
+    Roots,
+    TimingRecord,
+    TrainManifest,
+    known_manifest,
+)
 from corekit.table import source_date_epoch
 
 Rows = Literal["auto", "test", "all"]
@@ -99,8 +106,8 @@ def evaluate(options: EvaluateOptions) -> EvaluateResult:
         refuse_changed(paths, parents)
         folds = [fold_record(result, sorted(held.group_names), options.mapping)]
 
-        def manifest(artefacts: dict[str, Artefact]) -> EvaluateManifest:
-            return _manifest(options, report, rows, paths, parents, artefacts, started, time.monotonic() - clock)
+        def manifest(artefacts: dict[str, Artefact], roots: Roots) -> EvaluateManifest:
+            return _manifest(options, report, rows, paths, parents, artefacts, roots, started, time.monotonic() - clock)
 
         path = options.folder / EVALUATION
         files = report_files(report, predictions, folds, seed=options.seed)
@@ -209,6 +216,7 @@ def _manifest(
     paths: list[Path],
     parents: list[Parent],
     artefacts: dict[str, Artefact],
+    roots: Roots,
     started: str,
     wall_s: float,
 ) -> EvaluateManifest:
@@ -216,8 +224,12 @@ def _manifest(
     records, inputs = parent_records(paths, parents)
     return EvaluateManifest(
         created=source_date_epoch() or finished,
-        run_provenance=folder_provenance(
-            _ENTRY, options, {"model": inputs[0], "tables": inputs[1:]}, options.folder, artefacts
+        run_provenance=provenance.run_provenance(
+            _ENTRY,
+            options,
+            roots,
+            inputs={"model": inputs[0], "tables": inputs[1:]},
+            outputs=provenance.written_records(options.folder, artefacts),
         ),
         artefacts=artefacts,
         parents=records,

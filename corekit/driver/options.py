@@ -53,6 +53,8 @@ class RunOptions(Struct, frozen=True, kw_only=True):
     max_failures: int | None = None
     allow_missing: bool = False
     rehash: bool = False
+    record_host: bool = False
+    """Let the manifest name the machine and the user."""
     timeout_s: float = 300.0
     """A worker that shows no progress for so long is replaced, its clip marked."""
 

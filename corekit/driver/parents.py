@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from corekit.errors import IntegrityError
 from corekit.files import sha256_file
-from corekit.manifest import AnyManifest, manifest_path, read_manifest
+from corekit.manifest import AnyManifest, manifest_beside, read_manifest
 
 ManifestState = Literal["current", "stale", "missing", "unreadable"]
 
@@ -51,7 +51,7 @@ def refuse_changed(paths: Sequence[Path], parents: Sequence[Parent]) -> None:
 def _parent(path: Path) -> Parent:
     status = path.stat()
     sha256 = sha256_file(path)
-    beside = _manifest_beside(path)
+    beside = manifest_beside(path)
     state: ManifestState = "missing"
     manifest, manifest_sha256 = None, None
     if beside is not None:
@@ -70,12 +70,3 @@ def _parent(path: Path) -> Parent:
         manifest_sha256=manifest_sha256,
         changed_ns=status.st_mtime_ns,
     )
-
-
-def _manifest_beside(path: Path) -> Path | None:
-    """The manifest of a table; that of a run also speaks of ``<table>.frames.parquet`` and ``<table>.jsonl``."""
-    for stem in (path.stem, path.stem.removesuffix(".frames")):
-        beside = manifest_path(path.with_name(f"{stem}.parquet"))
-        if beside.is_file():
-            return beside
-    return None

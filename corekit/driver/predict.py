@@ -18,7 +18,7 @@ from corekit.driver.options import RunOptions
 from corekit.driver.parents import look_at, refuse_changed
 from corekit.driver.publish import provenance_time
 from corekit.driver.tasks import Done, Failed, Job, Settings, Task
-from corekit.driver.train.artefacts import folder_provenance, parent_records
+from corekit.driver.train.artefacts import parent_records
 from corekit.driver.train.data import TableView, read_tables
 from corekit.driver.train.model import TrainedModel, load_model, outside_range
 from corekit.errors import BackendError, ClipError, CorpusError, UsageError
@@ -27,10 +27,11 @@ from corekit.manifest import (
     Artefact,
     ColumnRecord,
     PredictManifest,
+    Roots,
     TableRecord,
     TimingRecord,
-    encode_manifest,
     manifest_path,
+    sealed,
     settle,
 )
 from corekit.model import Clip, Column, Label, Measurement, Pairing, Value
@@ -314,11 +315,15 @@ def write_scores(options: PredictTableOptions) -> Scores:
             logical_sha256=written.logical_sha256,
         )
         records, inputs = parent_records(paths, parents)
-        finished = provenance_time()
+        finished, roots = provenance_time(), Roots(output=out.parent)
         manifest = PredictManifest(
             created=source_date_epoch() or finished,
-            run_provenance=folder_provenance(
-                _ENTRY, options, {"model": inputs[0], "tables": inputs[1:]}, out.parent, {out.name: artefact}
+            run_provenance=provenance.run_provenance(
+                _ENTRY,
+                options,
+                roots,
+                inputs={"model": inputs[0], "tables": inputs[1:]},
+                outputs=provenance.written_records(out.parent, {"table": artefact}),
             ),
             artefacts={"table": artefact},
             parents=records,
@@ -334,6 +339,6 @@ def write_scores(options: PredictTableOptions) -> Scores:
             timings=TimingRecord(started=started, finished=finished, wall_s=round(time.monotonic() - clock, 3)),
             model_id=load_model(options.model).record.model_id,
         )
-        write_atomic(manifest_path(out), encode_manifest(manifest))
+        write_atomic(manifest_path(out), sealed(manifest, roots))
         publish(out)
     return scores

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import platform
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import msgspec
+from msgspec import Struct
+
 import corekit
 from corekit.files import sha256_file
-from corekit.manifest import CodeRecord, EnvironmentRecord, PathRecord, PluginRecord
+from corekit.manifest import Artefact, CodeRecord, EnvironmentRecord, PathRecord, PluginRecord, Roots, RunProvenance
 from corekit.plugins.discovery import PluginStatus
 
 VALUE_PACKAGES = (
@@ -50,8 +54,65 @@ def code_record(plugins: Sequence[PluginStatus]) -> CodeRecord:
     )
 
 
-def environment_record(device: str) -> EnvironmentRecord:
-    """The machine, without its name."""
+def run_provenance(
+    entry: str,
+    options: Struct,
+    roots: Roots,
+    *,
+    inputs: Mapping[str, PathRecord | list[PathRecord]],
+    outputs: Mapping[str, PathRecord | list[PathRecord]],
+) -> RunProvenance:
+    """What was run on what; paths are absolute here, and written from the roots when the manifest is sealed.
+
+    ``entry`` is the module that the command enters by, ``corekit/driver/run.py``. Folders that no root holds are added to
+    ``roots``.
+    """
+    for record in (*_flat(inputs), *_flat(outputs)):
+        if Path(record.path).is_absolute():
+            roots.add(Path(record.path))
+
+    def absolute(value: object) -> str:
+        assert isinstance(value, Path)
+        path = Path(os.path.normpath(value.absolute()))
+        roots.add(path)
+        return str(path)
+
+    arguments = msgspec.json.decode(msgspec.json.encode(options, enc_hook=absolute))
+    return RunProvenance(
+        entrypoint=entrypoint_record(entry),
+        argv=argv(),
+        args=dict(sorted(arguments.items())),
+        inputs=dict(inputs),
+        outputs=dict(outputs),
+    )
+
+
+def _flat(records: Mapping[str, PathRecord | list[PathRecord]]) -> Iterator[PathRecord]:
+    for record in records.values():
+        yield from record if isinstance(record, list) else [record]
+
+
+def written_records(folder: Path, artefacts: Mapping[str, Artefact]) -> dict[str, PathRecord | list[PathRecord]]:
+    """The artefacts of a command as its outputs."""
+    return {
+        name: PathRecord(
+            path=str(folder / artefact.file),
+            exists=True,
+            kind="file",
+            sha256=artefact.sha256,
+            size_bytes=artefact.size_bytes,
+        )
+        for name, artefact in artefacts.items()
+    }
+
+
+def environment_record(device: str, *, record_host: bool = False) -> EnvironmentRecord:
+    """The machine; its name and the user's only with ``record_host``."""
+    variables = {
+        name: value
+        for name, value in os.environ.items()
+        if name.startswith("COREKIT_") and not name.startswith("COREKIT_TEST")
+    }
     return EnvironmentRecord(
         platform=f"{platform.system()} {platform.release()}",
         machine=platform.machine(),
@@ -59,6 +120,9 @@ def environment_record(device: str) -> EnvironmentRecord:
         cpu_count=os.cpu_count() or 1,
         device=device,
         source_date_epoch=os.environ.get("SOURCE_DATE_EPOCH"),
+        variables=dict(sorted(variables.items())),
+        host=platform.node() if record_host else None,
+        user=getpass.getuser() if record_host else None,
     )
 
 
@@ -83,8 +147,15 @@ def entrypoint_record(module: str) -> PathRecord:
 
 
 def argv() -> list[str]:
-    """The arguments of the process, without the program."""
-    return [str(argument) for argument in sys.argv[1:]]
+    """The arguments of the process, without the program; relative paths that climb are made absolute, for roots to name."""
+    return [_told(str(argument)) for argument in sys.argv[1:]]
+
+
+def _told(argument: str) -> str:
+    name, equals, value = argument.rpartition("=")
+    if value.startswith("..") and Path(value).exists():
+        return f"{name}{equals}{os.path.normpath(Path(value).absolute())}"
+    return argument
 
 
 def _version(package: str) -> str | None:

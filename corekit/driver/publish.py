@@ -29,14 +29,15 @@ from corekit.manifest import (
     Manifest,
     NullRecord,
     PathRecord,
+    Roots,
     RunProvenance,
     TableRecord,
     TimingRecord,
-    encode_manifest,
     manifest_path,
+    sealed,
     settle,
 )
-from corekit.model import Clip, Column, CorpusInfo, JSONValue, Measurement
+from corekit.model import Clip, Column, CorpusInfo, Measurement
 from corekit.plugins.composition import Composition
 from corekit.plugins.hookspecs import RowContext
 from corekit.schema import FEATURES, FRAME_COLUMNS, SCHEMA_VERSION, fingerprint
@@ -136,8 +137,9 @@ class Publisher:
         write_failures(self._outputs, failures)
         if failures:
             artefacts["failures"] = self._failures_artefact(len(failures))
-        manifest = self._manifest(columns, artefacts, failures, started=started, wall_s=wall_s)
-        write_atomic(self._outputs.manifest, encode_manifest(manifest))
+        roots = Roots(output=self._outputs.table.parent, home=self._outputs.manifest.parent, corpus=self._corpus.root)
+        manifest = self._manifest(columns, artefacts, failures, roots, started=started, wall_s=wall_s)
+        write_atomic(self._outputs.manifest, sealed(manifest, roots))
         for path in self._prepared():
             publish(path)
         return manifest
@@ -252,6 +254,7 @@ class Publisher:
         columns: Sequence[Column],
         artefacts: dict[str, Artefact],
         failures: Sequence[FailureRecord],
+        roots: Roots,
         *,
         started: str,
         wall_s: float,
@@ -267,7 +270,7 @@ class Publisher:
         return Manifest(
             run_id=plan.run_id,
             created=self._epoch or finished,
-            run_provenance=self._provenance(artefacts, tally),
+            run_provenance=self._provenance(artefacts, tally, roots),
             artefacts=artefacts,
             table=TableRecord(
                 schema_version=SCHEMA_VERSION,
@@ -290,7 +293,7 @@ class Publisher:
                 versions=tally.versions,
             ),
             code=provenance.code_record(self._composition.plugins),
-            environment=provenance.environment_record(options.device),
+            environment=provenance.environment_record(options.device, record_host=options.record_host),
             features=list(plan.features),
             options={
                 "pairing": plan.pairing,
@@ -319,29 +322,19 @@ class Publisher:
             sections={section.name: section.content for section in self._composition.manifest_sections(self)},
         )
 
-    def _provenance(self, artefacts: Mapping[str, Artefact], tally: _Tally) -> RunProvenance:
-        outputs = self._outputs
-        corpus = self._corpus
-        written: dict[str, PathRecord | list[PathRecord]] = {
-            name: PathRecord(
-                path=str(outputs.table.with_name(artefact.file)),
-                exists=True,
-                kind="file",
-                sha256=artefact.sha256,
-                size_bytes=artefact.size_bytes,
-            )
-            for name, artefact in artefacts.items()
-        }
+    def _provenance(self, artefacts: Mapping[str, Artefact], tally: _Tally, roots: Roots) -> RunProvenance:
+        outputs, corpus = self._outputs, self._corpus
+        written = provenance.written_records(outputs.table.parent, artefacts)
         written["manifest"] = PathRecord(path=str(outputs.manifest), exists=False, kind="missing")
-        return RunProvenance(
-            entrypoint=provenance.entrypoint_record("corekit/driver/run.py"),
-            argv=provenance.argv(),
-            args=arguments(self._options),
+        labels = self._plan.label_sha256.items()
+        return provenance.run_provenance(
+            "corekit/driver/run.py",
+            self._options,
+            roots,
             inputs={
-                "root": provenance.path_record(corpus.root),
+                "root": provenance.path_record(corpus.root.absolute()),
                 "labels": [
-                    provenance.path_record(corpus.root / name, shown=name, sha256=sha256)
-                    for name, sha256 in self._plan.label_sha256.items()
+                    provenance.path_record(corpus.root.absolute() / name, sha256=sha256) for name, sha256 in labels
                 ],
                 "clips": self._clip_records(tally),
             },
@@ -355,8 +348,9 @@ class Publisher:
             digests[task.clip.name] = (measurement.clip_sha256, measurement.probe.size_bytes)
             if task.reference is not None and measurement.ref_sha256 and measurement.ref_probe:
                 digests[task.reference.name] = (measurement.ref_sha256, measurement.ref_probe.size_bytes)
+        root = self._corpus.root.absolute()
         return [
-            PathRecord(path=clip.path, exists=True, kind="file", sha256=digests[clip.name][0],
+            PathRecord(path=str(root / clip.path), exists=True, kind="file", sha256=digests[clip.name][0],
                        size_bytes=digests[clip.name][1])
             for clip in self._corpus
             if clip.name in digests
@@ -409,12 +403,6 @@ def settle_run(outputs: Outputs) -> None:
     temporary_beside(outputs.failures).unlink(missing_ok=True)
     for temporary in outputs.frames_dir.glob("??/.*.tmp"):
         temporary.unlink()
-
-
-def arguments(options: RunOptions) -> dict[str, JSONValue]:
-    """The parsed options, sorted by name, as plain JSON."""
-    plain = msgspec.json.decode(msgspec.json.encode(options, enc_hook=str))
-    return dict(sorted(plain.items()))
 
 
 def provenance_time() -> str:

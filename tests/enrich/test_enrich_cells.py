@@ -143,7 +143,11 @@ def test_conflicts(bench: Bench, policy: str, note: str | None) -> None:
     assert bench.column("note")[1] == note
     (conflict,) = bench.manifest().enrich.conflicts
     path = bench.folder / "m.jsonl"
-    assert (conflict.clip_name, conflict.columns, conflict.where) == ("b.mp4", ["note"], [f"{path}:1", f"{path}:3"])
+    assert (conflict.clip_name, conflict.columns, conflict.where) == (
+        "b.mp4",
+        ["note"],
+        [f"{{output}}/{path.name}:{line}" for line in (1, 3)],
+    )
     assert report.counters["conflicting_clips"] == 1
 
 
@@ -184,7 +188,7 @@ def test_the_manifest_says_what_was_done(bench: Bench) -> None:
     assert manifest.run_provenance.inputs["metadata"].sha256 == sha256_file(sidecar)  # type: ignore[union-attr]
     assert manifest.enrich.available_keys == ["src", "x_a", "unasked"]
     assert manifest.enrich.keys == ["x_a"]
-    assert [bad.where for bad in manifest.enrich.malformed] == [f"{sidecar}:2"]
+    assert [bad.where for bad in manifest.enrich.malformed] == [f"{{output}}/{sidecar.name}:2"]
     assert manifest.counters["malformed_lines"] == 1
     schema = bench.read().schema
     assert manifest.table.schema_fingerprint == fingerprint(columns_of(schema))
@@ -200,7 +204,7 @@ def test_earlier_manifests_are_kept_and_linked(bench: Bench) -> None:
     assert kept.read_bytes() == old
     manifest = bench.manifest()
     assert manifest.parents[0].manifest_sha256 == sha256
-    assert manifest.enrich.earlier_manifest == str(kept)
+    assert manifest.enrich.earlier_manifest == f"{{output}}/{kept.name}"
 
 
 def test_elsewhere_leaves_table_and_manifest(bench: Bench) -> None:

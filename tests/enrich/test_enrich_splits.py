@@ -104,7 +104,7 @@ def test_the_corpus_itself_gives_metadata_contents_and_splits(bench: Bench, tmp_
         assert row["split"] == split_of(clip.content, "chug-hdr-v1")
     assert report.counters["matched_rows"] == len(clips)
     labels = bench.manifest().run_provenance.inputs["labels"]
-    assert isinstance(labels, list) and [record.path for record in labels] == ["chug.csv"]
+    assert isinstance(labels, list) and [record.path for record in labels] == ["{corpus}/chug.csv"]
 
 
 def test_a_frame_table_takes_the_source_for_the_content(bench: Bench) -> None:

@@ -34,7 +34,8 @@ def test_the_manifest_says_what_was_made_of_what(tmp_path: Path) -> None:
     _, result = merged(tmp_path / "o.parquet", first, f"ours={second}")
     manifest = read_manifest(tmp_path / "o.manifest.json")
     assert isinstance(manifest, MergeManifest)
-    assert manifest == result.manifest
+    assert manifest.artefacts == result.manifest.artefacts
+    assert manifest.merge.inputs == result.manifest.merge.inputs
     assert manifest.artefacts["table"].sha256 == sha256_file(tmp_path / "o.parquet")
     assert [parent.sha256 for parent in manifest.parents] == [sha256_file(first), sha256_file(second)]
     assert [(given.label, given.rows, given.rows_kept) for given in manifest.merge.inputs] == [

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 import corekit
-from corekit.manifest import Artefact, PathRecord, manifest_json_schema
+from corekit.manifest import Artefact, PathRecord, manifest_json_schema, resolve
 from corekit.schema import FEATURES, STATISTICS
 from corekit.table import read_table
 from tests.run.kit import EPOCH, Lab, sha256, table
@@ -32,15 +32,15 @@ def messy(lab: Lab) -> Lab:
 def test_every_input_and_output_digest_is_that_of_the_file(messy: Lab) -> None:
     manifest = messy.manifest()
     inputs = manifest.run_provenance.inputs
-    assert inputs["root"] == PathRecord(path=str(messy.root), exists=True, kind="directory")
+    assert inputs["root"] == PathRecord(path="{corpus}", exists=True, kind="directory")
     labels, clips = inputs["labels"], inputs["clips"]
     assert isinstance(labels, list) and isinstance(clips, list)
-    assert [record.path for record in labels] == ["labels.csv"]
+    assert [record.path for record in labels] == ["{corpus}/labels.csv"]
     assert [record.path for record in clips] == [
-        "clips/cat_ref.y4m", "clips/cat_3.y4m", "clips/dog_ref.y4m", "clips/dog_2.y4m", "clips/dog_3.y4m",
-    ]  # fmt: skip
+        f"{{corpus}}/clips/{name}.y4m" for name in ("cat_ref", "cat_3", "dog_ref", "dog_2", "dog_3")
+    ]
     for record in [*labels, *clips]:
-        file = messy.root / record.path
+        file = resolve(record.path, {"corpus": messy.root})
         assert (record.kind, record.sha256, record.size_bytes) == ("file", sha256(file), file.stat().st_size)
     assert sorted(manifest.artefacts) == ["failures", "frames", "jsonl", "table"]
     for name, artefact in manifest.artefacts.items():
@@ -48,7 +48,7 @@ def test_every_input_and_output_digest_is_that_of_the_file(messy: Lab) -> None:
         assert (artefact.sha256, artefact.size_bytes) == (sha256(file), file.stat().st_size)
         output = manifest.run_provenance.outputs[name]
         assert isinstance(output, PathRecord)
-        assert (output.path, output.sha256) == (str(file), artefact.sha256)
+        assert (output.path, output.sha256) == (f"{{output}}/{file.name}", artefact.sha256)
 
 
 def test_counters_add_up(messy: Lab) -> None:
@@ -95,7 +95,7 @@ def test_it_is_strict_json_that_its_published_schema_accepts(messy: Lab) -> None
     text = messy.out.with_suffix(".manifest.json").read_bytes()
     schema = json.loads(manifest_json_schema())
     jsonschema.Draft202012Validator(schema).validate(msgspec.json.decode(text))
-    assert schema == json.loads((Path(corekit.__file__).parents[1] / "docs" / "manifest-1.schema.json").read_text())
+    assert schema == json.loads((Path(corekit.__file__).parents[1] / "docs" / "manifest-2.schema.json").read_text())
 
 
 def test_it_says_what_ran(messy: Lab) -> None:
@@ -140,7 +140,7 @@ def test_label_files_of_one_name_are_told_apart(lab: Lab) -> None:
     labels = lab.manifest().run_provenance.inputs["labels"]
     assert isinstance(labels, list)
     assert {record.path: record.sha256 for record in labels} == {
-        name: sha256(lab.root / name) for name in ("labels.csv", "more/labels.csv")
+        f"{{corpus}}/{name}": sha256(lab.root / name) for name in ("labels.csv", "more/labels.csv")
     }
 
 

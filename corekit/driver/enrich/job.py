@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -39,12 +39,13 @@ from corekit.manifest import (
     EnrichSection,
     ParentRecord,
     PathRecord,
+    Roots,
     RunProvenance,
     TableRecord,
     TimingRecord,
-    encode_manifest,
     known_manifest,
     manifest_path,
+    sealed,
     settle,
 )
 from corekit.schema import FEATURES, SCHEMA_VERSION, fingerprint
@@ -248,10 +249,12 @@ class _Job:
         _check_unchanged(options, before, report.counters["rows"], artefact.rows)
         earlier, manifest_sha256 = keep_manifest(options.target if options.out is None else table, options.manifest)
         parent = ParentRecord(file=table.name, sha256=parent_sha256, manifest_sha256=manifest_sha256)
+        corpus = self._source.corpus.root if isinstance(self._source, PluginSource) else None
+        roots = Roots(output=options.target.parent, home=options.manifest.parent, corpus=corpus)
         manifest = self._manifest(
-            schema, artefact, parent, report, splits, str(earlier) if earlier else None, before.st_size
+            schema, artefact, parent, report, splits, str(earlier) if earlier else None, before.st_size, roots
         )
-        write_atomic(options.manifest, encode_manifest(manifest))
+        write_atomic(options.manifest, sealed(manifest, roots))
         publish(options.target)
 
     def _rewritten(self, filler: Filler, schema: pa.Schema, written: list[str]) -> Iterator[pa.Table]:
@@ -260,7 +263,7 @@ class _Job:
 
     def _manifest(
         self, schema: pa.Schema, artefact: Artefact, parent: ParentRecord, report: EnrichReport, splits: Splits | None,
-        earlier: str | None, parent_bytes: int,
+        earlier: str | None, parent_bytes: int, roots: Roots,
     ) -> EnrichManifest:  # fmt: skip
         options, epoch = self._options, source_date_epoch()
         columns = columns_of(schema)
@@ -268,7 +271,7 @@ class _Job:
         finished = datetime.now(UTC).isoformat(timespec="seconds")
         return EnrichManifest(
             created=epoch or finished,
-            run_provenance=self._provenance(artefact, parent, parent_bytes),
+            run_provenance=self._provenance(artefact, parent, parent_bytes, roots),
             artefacts={"table": artefact},
             parents=[parent],
             table=TableRecord(
@@ -278,7 +281,7 @@ class _Job:
                 columns=[ColumnRecord(name, type_) for name, type_ in types.items()],
             ),
             code=provenance.code_record(self._keys.plugins),
-            environment=provenance.environment_record("cpu"),
+            environment=provenance.environment_record("cpu", record_host=options.record_host),
             counters=report.counters,
             timings=TimingRecord(
                 started=self._started, finished=finished, wall_s=round(time.monotonic() - self._clock, 3)
@@ -307,32 +310,21 @@ class _Job:
             ),
         )
 
-    def _provenance(self, artefact: Artefact, parent: ParentRecord, parent_bytes: int) -> RunProvenance:
+    def _provenance(self, artefact: Artefact, parent: ParentRecord, parent_bytes: int, roots: Roots) -> RunProvenance:
         options = self._options
         table = PathRecord(
-            path=str(options.table), exists=True, kind="file", sha256=parent.sha256, size_bytes=parent_bytes
+            path=str(options.table.absolute()), exists=True, kind="file", sha256=parent.sha256, size_bytes=parent_bytes
         )
         inputs: dict[str, PathRecord | list[PathRecord]] = {"table": table}
         if options.metadata is not None:
-            inputs["metadata"] = provenance.path_record(options.metadata)
+            inputs["metadata"] = provenance.path_record(options.metadata.absolute())
         elif isinstance(self._source, PluginSource):
             corpus = self._source.corpus
-            inputs["root"] = provenance.path_record(corpus.root)
-            inputs["labels"] = [provenance.path_record(path, shown=name) for name, path in corpus.label_files().items()]
-        output = PathRecord(
-            path=str(options.target), exists=True, kind="file", sha256=artefact.sha256, size_bytes=artefact.size_bytes
-        )
-        arguments: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(options, enc_hook=str))
-        return RunProvenance(
-            entrypoint=provenance.entrypoint_record("corekit/driver/enrich/job.py"),
-            argv=provenance.argv(),
-            args=dict(sorted(arguments.items())),
-            inputs=inputs,
-            outputs={
-                "table": output,
-                "manifest": PathRecord(path=str(options.manifest), exists=False, kind="missing"),
-            },
-        )
+            inputs["root"] = provenance.path_record(corpus.root.absolute())
+            inputs["labels"] = [provenance.path_record(path.absolute()) for path in corpus.label_files().values()]
+        outputs = provenance.written_records(options.target.parent, {"table": artefact})
+        outputs["manifest"] = PathRecord(path=str(options.manifest), exists=False, kind="missing")
+        return provenance.run_provenance("corekit/driver/enrich/job.py", options, roots, inputs=inputs, outputs=outputs)
 
 
 def _schema_of(options: EnrichOptions) -> pa.Schema:

@@ -50,6 +50,8 @@ class EnrichOptions(Struct, frozen=True, kw_only=True):
     out: Path | None = None
     """Table to write; None rewrites ``table`` in place."""
     manifest_out: Path | None = None
+    record_host: bool = False
+    """Let the manifest name the machine and the user."""
     dry_run: bool = False
 
     @property

@@ -48,6 +48,8 @@ class MergeOptions(Struct, frozen=True, kw_only=True):
     corpus_sources: Mapping[str, str] = field(default_factory=dict)
     """Path or label of an input to the corpus of the rows that name none."""
     manifest_out: Path | None = None
+    record_host: bool = False
+    """Let the manifest name the machine and the user."""
 
     @property
     def table(self) -> Path:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-import msgspec
 from msgspec import Struct
 
 from corekit.driver import provenance
@@ -27,10 +27,11 @@ from corekit.manifest import (
     MergeSection,
     ParentRecord,
     PathRecord,
+    Roots,
     RunProvenance,
     TableRecord,
     TimingRecord,
-    encode_manifest,
+    sealed,
 )
 from corekit.model import Column
 from corekit.schema import FEATURES, SCHEMA_VERSION, fingerprint
@@ -105,8 +106,9 @@ def publish_merge(options: MergeOptions, merged: Merged) -> MergeManifest:
     artefacts = {"table": _artefact(table, "v3-jsonl" if table.suffix == ".jsonl" else kind, merged.written)}
     if merged.duplicates is not None:
         artefacts["duplicates"] = _artefact(options.duplicates, "duplicates", merged.duplicates)
-    manifest = _manifest(options, merged, artefacts)
-    write_atomic(options.manifest, encode_manifest(manifest))
+    roots = Roots(output=table.parent, home=options.manifest.parent)
+    manifest = _manifest(options, merged, artefacts, roots)
+    write_atomic(options.manifest, sealed(manifest, roots))
     publish(table)
     if merged.duplicates is not None:
         publish(options.duplicates)
@@ -126,12 +128,12 @@ def _artefact(path: Path, kind: Any, written: Written) -> Artefact:
     )
 
 
-def _manifest(options: MergeOptions, merged: Merged, artefacts: dict[str, Artefact]) -> MergeManifest:
+def _manifest(options: MergeOptions, merged: Merged, artefacts: dict[str, Artefact], roots: Roots) -> MergeManifest:
     finished = provenance_time()
     inputs = list(zip(merged.sources, merged.parents, strict=True))
     return MergeManifest(
         created=source_date_epoch() or finished,
-        run_provenance=_provenance(options, merged, artefacts),
+        run_provenance=_provenance(options, merged, artefacts, roots),
         artefacts=artefacts,
         parents=[
             ParentRecord(file=s.given.path.name, sha256=p.sha256, manifest_sha256=p.manifest_sha256) for s, p in inputs
@@ -143,7 +145,7 @@ def _manifest(options: MergeOptions, merged: Merged, artefacts: dict[str, Artefa
             columns=[ColumnRecord(column.name, column.type) for column in merged.columns],
         ),
         code=provenance.code_record([]),
-        environment=provenance.environment_record("cpu"),
+        environment=provenance.environment_record("cpu", record_host=options.record_host),
         counters=merged.counters,
         timings=TimingRecord(started=merged.started, finished=finished, wall_s=round(merged.wall_s, 3)),
         merge=_section(options, merged),
@@ -204,27 +206,22 @@ _STATES = {
 }
 
 
-def _provenance(options: MergeOptions, merged: Merged, artefacts: Mapping[str, Artefact]) -> RunProvenance:
-    plain = msgspec.json.decode(msgspec.json.encode(options, enc_hook=str))
-    inputs: list[PathRecord] = [
-        PathRecord(path=s.given.shown, exists=True, kind="file", sha256=p.sha256, size_bytes=p.size_bytes)
-        for s, p in zip(merged.sources, merged.parents, strict=True)
-    ]
-    outputs: dict[str, PathRecord | list[PathRecord]] = {
-        name: PathRecord(
-            path=str(options.table.with_name(artefact.file)),
+def _provenance(
+    options: MergeOptions, merged: Merged, artefacts: Mapping[str, Artefact], roots: Roots
+) -> RunProvenance:
+    tables = [
+        PathRecord(
+            path=os.path.normpath(s.given.path.absolute()),
             exists=True,
             kind="file",
-            sha256=artefact.sha256,
-            size_bytes=artefact.size_bytes,
+            sha256=p.sha256,
+            size_bytes=p.size_bytes,
         )
-        for name, artefact in artefacts.items()
-    }
+        for s, p in zip(merged.sources, merged.parents, strict=True)
+    ]
+    inputs: dict[str, PathRecord | list[PathRecord]] = {"tables": list(tables)}
+    if options.input_list is not None:
+        inputs["input_list"] = provenance.path_record(options.input_list.absolute())
+    outputs = provenance.written_records(options.table.parent, artefacts)
     outputs["manifest"] = PathRecord(path=str(options.manifest), exists=False, kind="missing")
-    return RunProvenance(
-        entrypoint=provenance.entrypoint_record(_ENTRY),
-        argv=provenance.argv(),
-        args=dict(sorted(plain.items())),
-        inputs={"tables": list(inputs)},
-        outputs=outputs,
-    )
+    return provenance.run_provenance(_ENTRY, options, roots, inputs=inputs, outputs=outputs)

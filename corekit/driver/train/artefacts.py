@@ -24,11 +24,11 @@ from corekit.manifest import (
     Artefact,
     ParentRecord,
     PathRecord,
-    RunProvenance,
+    Roots,
     TimingRecord,
     TrainManifest,
     TrainSection,
-    encode_manifest,
+    sealed,
     settle,
 )
 from corekit.model import Column
@@ -85,8 +85,8 @@ def write_folder(folder: Path, contents: Contents, *, started: str, wall_s: floa
     """Write a training's folder; what an older training left goes."""
     path = folder / MANIFEST
 
-    def manifest(artefacts: dict[str, Artefact]) -> TrainManifest:
-        return _manifest(folder, contents, artefacts, started=started, wall_s=wall_s)
+    def manifest(artefacts: dict[str, Artefact], roots: Roots) -> TrainManifest:
+        return _manifest(folder, contents, artefacts, roots, started=started, wall_s=wall_s)
 
     return WrittenFolder(write_files(path, FILES, _files(contents), contents.predictions, manifest), path)
 
@@ -96,7 +96,7 @@ def write_files(
     names: Sequence[str],
     files: Mapping[str, bytes],
     predictions: Sequence[PredictionRow],
-    make_manifest: Callable[[dict[str, Artefact]], M],
+    make_manifest: Callable[[dict[str, Artefact], Roots], M],
 ) -> M:
     """Prepare every file beside the manifest ``path``, write the manifest, then let the files take their places.
 
@@ -110,8 +110,9 @@ def write_files(
             file.write(content)
         artefacts[name] = _artefact(name, content)
     artefacts[PREDICTIONS] = _prepare_predictions(folder / PREDICTIONS, predictions)
-    manifest = make_manifest(artefacts)
-    write_atomic(path, encode_manifest(manifest))
+    roots = Roots(output=folder)
+    manifest = make_manifest(artefacts, roots)
+    write_atomic(path, sealed(manifest, roots))
     for name in names:
         if name in artefacts:
             publish(folder / name)
@@ -178,17 +179,23 @@ def _json(value: Any) -> bytes:
 
 
 def _manifest(
-    folder: Path, contents: Contents, artefacts: dict[str, Artefact], *, started: str, wall_s: float
+    folder: Path, contents: Contents, artefacts: dict[str, Artefact], roots: Roots, *, started: str, wall_s: float
 ) -> TrainManifest:
     report, finished = contents.report, provenance_time()
     parents, tables = parent_records(contents.paths, contents.parents)
     return TrainManifest(
         created=source_date_epoch() or finished,
-        run_provenance=folder_provenance(_ENTRY, contents.options, {"tables": tables}, folder, artefacts),
+        run_provenance=provenance.run_provenance(
+            _ENTRY,
+            contents.options,
+            roots,
+            inputs={"tables": list(tables)},
+            outputs=provenance.written_records(folder, artefacts),
+        ),
         artefacts=artefacts,
         parents=parents,
         code=provenance.code_record([]),
-        environment=provenance.environment_record("cpu"),
+        environment=provenance.environment_record("cpu", record_host=contents.options.record_host),
         counters={
             "rows": report.n,
             "groups": report.n_groups,
@@ -213,30 +220,6 @@ def _manifest(
             gates={gate.name: gate.passed for gate in report.gates},
             warnings=report.warnings,
         ),
-    )
-
-
-def folder_provenance(
-    entry: str,
-    options: Struct,
-    inputs: Mapping[str, PathRecord | list[PathRecord]],
-    folder: Path,
-    artefacts: Mapping[str, Artefact],
-) -> RunProvenance:
-    """What was run on what, for a command that writes a folder."""
-    plain = msgspec.json.decode(msgspec.json.encode(options, enc_hook=str))
-    outputs: dict[str, PathRecord | list[PathRecord]] = {
-        name: PathRecord(
-            path=str(folder / name), exists=True, kind="file", sha256=artefact.sha256, size_bytes=artefact.size_bytes
-        )
-        for name, artefact in artefacts.items()
-    }
-    return RunProvenance(
-        entrypoint=provenance.entrypoint_record(entry),
-        argv=provenance.argv(),
-        args=dict(sorted(plain.items())),
-        inputs=dict(inputs),
-        outputs=outputs,
     )
 
 

@@ -49,6 +49,8 @@ class TrainOptions(Struct, frozen=True, kw_only=True):
     """TOML file of gates; None has those of the older scripts on the 1..5 axis."""
     require_gate: bool = False
     disable: tuple[str, ...] = ()
+    record_host: bool = False
+    """Let the manifest name the machine and the user."""
 
     @property
     def protocol_name(self) -> ProtocolName:
