@@ -244,6 +244,16 @@ class LogicalDigest:
         return total.hexdigest()
 
 
+def logical_sha256(path: Path) -> tuple[int, str]:
+    """Number of rows and logical digest of a Parquet table, ours or not; ``UsageError`` as of ``read_table``."""
+    digest = LogicalDigest(columns_of(read_schema(path)))
+    rows = 0
+    for batch in read_batches(path):
+        digest.update(batch)
+        rows += batch.num_rows
+    return rows, digest.hexdigest()
+
+
 def json_row(columns: Sequence[Column], row: Row, *, nan_literal: bool = False) -> bytes:
     """One line of the v3 view: every column, the contract's default where a value is unavailable, strict JSON.
 

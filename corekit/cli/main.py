@@ -26,6 +26,7 @@ _COMMANDS = {
     "predict": "Score a clip, or the rows of a table, with a trained model.",
     "run": "Read a corpus, measure its clips, write the table and its manifest.",
     "sample": "Write a tiny corpus in the real layout of one.",
+    "verify": "Say whether tables, models and their manifests are what they say.",
     "train": "Learn a model from clip tables, and say what it is worth.",
 }
 

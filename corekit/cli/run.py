@@ -106,6 +106,9 @@ def _as_on_the_command_line(option: click.Option, value: Any) -> bool | str | li
 @click.option("--workers", type=int, default=1, help="Worker processes.")
 @click.option("--shard", default="", metavar="I/N", help="Take the I-th of N parts of the contents.")
 @click.option("--limit", type=int, metavar="N", help="Whole contents, in the order of their hash, until N rows.")
+@click.option(
+    "--only", multiple=True, metavar="CLIP", help="Measure this clip alone, of all that would be; repeatable."
+)
 @click.option("--state-dir", type=_PATH, metavar="DIR", help="Where the ledger lies.  [default: beside the table]")
 @click.option("--frames", is_flag=True, help="Also write <out>.frames.parquet, a row per frame.")
 @click.option("--jsonl", is_flag=True, help="Also write <out>.jsonl, the v3 rows as strict JSON.")

@@ -42,6 +42,8 @@ class RunOptions(Struct, frozen=True, kw_only=True):
     shard: str = ""
     """``i/n``, 1-based: the i-th of n parts of the contents."""
     limit: int | None = None
+    only: tuple[str, ...] = ()
+    """Names of the clips to measure, of all that the other options leave; empty measures all of them."""
     state_dir: Path | None = None
     frames: bool = False
     jsonl: bool = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 from msgspec import Struct
@@ -77,18 +77,37 @@ def make_plan(
     label_sha256 = {name: sha256_file(path) for name, path in corpus.label_files().items()}
     run_id = _run_id(corpus, options, pairing, features, label_sha256, sifted.names_in(contents), corpus_settings)
     contents = {content for content in contents if in_shard(content, options)}
-    tasks = tuple(task for task in sifted.tasks if task.clip.content in contents)
+    if options.only:
+        contents &= _contents_of(corpus, options.only)
+    tasks = tuple(task for task in sifted.tasks if task.clip.content in contents and _asked(task.clip, options))
     return Plan(
         run_id=run_id,
         pairing=pairing,
         features=features,
         tasks=tasks,
-        missing=tuple(clip for clip in corpus if clip.content in contents and not sifted.has(clip)),
-        problems=tuple(problem for problem in sifted.problems if problem.clip.content in contents),
+        missing=tuple(
+            clip for clip in corpus if clip.content in contents and _asked(clip, options) and not sifted.has(clip)
+        ),
+        problems=tuple(
+            problem for problem in sifted.problems if problem.clip.content in contents and _asked(problem.clip, options)
+        ),
         splits=_splits(corpus, options, tasks, contents),
         contents=len(contents),
         label_sha256=label_sha256,
     )
+
+
+def _asked(clip: Clip, options: RunOptions) -> bool:
+    return not options.only or clip.name in options.only
+
+
+def _contents_of(corpus: Corpus, names: Sequence[str]) -> set[str]:
+    """The contents of some clips, which must be among those that the labels name."""
+    known = {clip.name: clip.content for clip in corpus}
+    for name in names:
+        if name not in known:
+            raise UsageError(f"--only {name}: the labels of {corpus.info.title} name no such clip")
+    return {known[name] for name in names}
 
 
 def choose_pairing(corpus: Corpus, options: RunOptions) -> Pairing:

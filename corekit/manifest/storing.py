@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Iterable
 from pathlib import Path
+
 import msgspec
 
 from corekit.errors import IntegrityError

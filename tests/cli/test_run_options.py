@@ -30,6 +30,7 @@ disable = ["netflix", "konvid"]
 workers = 3
 shard = "2/4"
 limit = 5
+only = ["a.mp4", "b.mp4"]
 state-dir = "state"
 frames = true
 jsonl = true
@@ -51,7 +52,7 @@ window = 3
 AS_TYPED = """
 --corpus chug --root data --out out/t.parquet --features canonical,vmaf --backend libvmaf --device cpu --pairing nr
 --identity compute --include-references --frame-mismatch shortest --split-seed seed --disable netflix --disable konvid
---workers 3 --shard 2/4 --limit 5 --state-dir state --frames --jsonl --nan-literal --snapshot 10 --manifest-out m.json
+--workers 3 --shard 2/4 --limit 5 --only a.mp4 --only b.mp4 --state-dir state --frames --jsonl --nan-literal --snapshot 10 --manifest-out m.json
 --retry-failed --max-failures 7 --allow-missing --rehash --record-host --timeout 12.5 --set ffmpeg=/usr/bin/ffmpeg --set fast=true
 --set window=3
 """
