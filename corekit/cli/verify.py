@@ -22,7 +22,7 @@ _PATH = click.Path(path_type=Path)
     help="Inputs to hash again: none, all but the clips, or the clips too.",
 )
 @place_options
-@click.option("--verbose", "-v", is_flag=True, help="Also list what is as it should be.")
+@click.option("--verbose", is_flag=True, help="Also list what is as it should be.")
 @click.option("--json", "as_json", is_flag=True, help="Print every check as JSON.")
 def verify(
     *, paths: tuple[Path, ...], inputs: Literal["none", "labels", "all"], roots: dict[str, Path], search: tuple[Path, ...],

@@ -35,15 +35,16 @@ class Roots:
     def relations(self) -> dict[str, str | None]:
         """Each root as it lies from the manifest's folder.
 
-        None unless both are inside the working folder, or one lies in the other: the names on the way would say something of
-        the machine.
+        None where the names on the way would say something of the machine: unless both are inside the working folder, or one lies
+        in the other.
         """
         return {name: self._relation(folder) for name, folder in sorted(self._folders.items())}
 
     def _relation(self, folder: Path) -> str | None:
         working, home = self._folders[WORKING], self._home
         both_inside = home.is_relative_to(working) and folder.is_relative_to(working)
-        return os.path.relpath(folder, home) if both_inside or folder.is_relative_to(home) else None
+        one_in_other = folder.is_relative_to(home) or home.is_relative_to(folder)
+        return os.path.relpath(folder, home) if both_inside or one_in_other else None
 
     def hide(self, text: str) -> str:
         """JSON text with every absolute path below a root written from that root.
