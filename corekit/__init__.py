@@ -15,11 +15,16 @@ if TYPE_CHECKING:
     from corekit.driver.audit import AuditReport, Finding, audit
     from corekit.driver.corpus import Corpus, open_corpus
     from corekit.driver.enrich import EnrichOptions, EnrichReport, enrich
+    from corekit.driver.evaluate import EvaluateOptions, evaluate
+    from corekit.driver.export import ExportOptions, export
     from corekit.driver.merge import MergeOptions, MergeResult, merge
     from corekit.driver.options import RunOptions
+    from corekit.driver.predict import PredictOptions, predict_clip
+    from corekit.driver.replay import ReplayOptions, ReplayReport, replay
     from corekit.driver.run import RunResult, plan, run
     from corekit.driver.sample import make_sample
     from corekit.driver.train import TrainOptions, TrainResult, train
+    from corekit.driver.verify import VerifyOptions, VerifyReport, verify
     from corekit.errors import (
         BackendError,
         ClipError,
@@ -34,6 +39,7 @@ if TYPE_CHECKING:
         PluginError,
         UsageError,
     )
+    from corekit.exports.base import ExportFormat
     from corekit.manifest import EnrichManifest, Manifest, TrainManifest, read_manifest
     from corekit.markers import COREKIT_API, hookimpl
     from corekit.model import (
@@ -74,6 +80,9 @@ __all__ = [
     "EnrichManifest",
     "EnrichOptions",
     "EnrichReport",
+    "EvaluateOptions",
+    "ExportFormat",
+    "ExportOptions",
     "Extractor",
     "Finding",
     "FrameFormat",
@@ -99,8 +108,11 @@ __all__ = [
     "PluginError",
     "PluginStatus",
     "Pooled",
+    "PredictOptions",
     "Probe",
     "RawVideo",
+    "ReplayOptions",
+    "ReplayReport",
     "RowContext",
     "RunOptions",
     "RunRecord",
@@ -112,32 +124,44 @@ __all__ = [
     "TrainingInfo",
     "UsageError",
     "Value",
+    "VerifyOptions",
+    "VerifyReport",
     "__version__",
     "audit",
     "enrich",
+    "evaluate",
+    "export",
     "hookimpl",
     "list_plugins",
     "make_sample",
     "merge",
     "open_corpus",
     "plan",
+    "predict_clip",
     "read_manifest",
     "read_table",
+    "replay",
     "run",
     "split_of",
     "train",
+    "verify",
 ]
 
 _HOME = {
     "backends.base": ("BackendInfo", "Extractor", "Group", "GroupSession", "Pair", "PairFeatures"),
     "driver.audit": ("AuditReport", "Finding", "audit"),
     "driver.corpus": ("Corpus", "open_corpus"),
+    "driver.evaluate": ("EvaluateOptions", "evaluate"),
+    "driver.export": ("ExportOptions", "export"),
     "driver.enrich": ("EnrichOptions", "EnrichReport", "enrich"),
     "driver.merge": ("MergeOptions", "MergeResult", "merge"),
     "driver.options": ("RunOptions",),
+    "driver.predict": ("PredictOptions", "predict_clip"),
+    "driver.replay": ("ReplayOptions", "ReplayReport", "replay"),
     "driver.run": ("RunResult", "plan", "run"),
     "driver.sample": ("make_sample",),
     "driver.train": ("TrainOptions", "TrainResult", "train"),
+    "driver.verify": ("VerifyOptions", "VerifyReport", "verify"),
     "errors": (
         "BackendError",
         "ClipError",
@@ -152,6 +176,7 @@ _HOME = {
         "PluginError",
         "UsageError",
     ),
+    "exports.base": ("ExportFormat",),
     "manifest": ("EnrichManifest", "Manifest", "TrainManifest", "read_manifest"),
     "markers": ("COREKIT_API", "hookimpl"),
     "model": (

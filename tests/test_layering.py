@@ -19,7 +19,7 @@ LAYERS = (
     ("cli",),
     ("driver",),
     ("plugins",),
-    ("learning",),
+    ("exports", "learning"),
     ("backends",),
     ("features",),
     ("video",),
@@ -99,7 +99,7 @@ def test_only_the_ledger_and_the_command_know_sqlite() -> None:
 
 
 def test_only_the_storage_layer_and_what_takes_any_table_know_arrow() -> None:
-    rewriters = ("corekit/driver/enrich/", "corekit/driver/merge/", "corekit/driver/train/data.py")
+    rewriters = ("corekit/driver/enrich/", "corekit/driver/merge/", "corekit/driver/train/data.py", "corekit/exports/")
     others = {user for user in users_of("pyarrow", CORE) if not user.startswith(rewriters)}
     assert others == {"corekit/table.py", "corekit/frames.py"}
 

@@ -19,6 +19,7 @@ _COMMANDS = {
     "backends": "What computes features here, and why not.",
     "corpora": "The corpora that installed plugins read.",
     "enrich": "Fill metadata columns of a table that exists.",
+    "export": "Write a table in another format.",
     "evaluate": "Hold a model against rows that it has not learnt from.",
     "lineage": "Show what an artefact was made from, up to the clips.",
     "merge": "Put tables together: one schema, one scale of labels, no row twice.",

@@ -12,6 +12,8 @@ from msgspec import Struct
 
 from corekit.backends.base import BackendInfo, Extractor
 from corekit.errors import BackendError, CorekitError, PluginError, UsageError
+from corekit.exports import core as exports
+from corekit.exports.base import ExportFormat
 from corekit.model import Clip, Column, CorpusInfo, Pooled, Probe, Value
 from corekit.plugins import discovery, v3_row
 from corekit.plugins.discovery import LoadedPlugin, PluginStatus
@@ -177,6 +179,32 @@ class Composition:
             sections.append(section)
         return sections
 
+    def export_formats(self) -> dict[str, tuple[ExportFormat, PluginStatus]]:
+        """Every format by name, core's and the extensions', each with who brings it.
+
+        Raises
+        ------
+        PluginError
+            A plugin returns something else, or two bring a format of one name.
+        """
+        self._register(LoadedPlugin(_CORE, exports))
+        found: dict[str, tuple[ExportFormat, PluginStatus]] = {}
+        for impl in self._ordered_impls("corekit_export_formats"):
+            status = self._owner[impl.plugin]
+            with _blaming(status, "corekit_export_formats"):
+                formats = list(impl.function())
+            for one in formats:
+                if not isinstance(one, ExportFormat):
+                    raise _broken(status, f"corekit_export_formats returned {type(one).__name__}, not ExportFormat")
+                if one.name in found:
+                    raise PluginError(
+                        status.name,
+                        f"the format {one.name!r} is brought by {found[one.name][1].distribution} and {status.distribution}; "
+                        "switch one off with --disable",
+                    )
+                found[one.name] = one, status
+        return found
+
     def _add(self, kind: discovery.PluginKind, name: str) -> PluginStatus:
         loaded = discovery.require(kind, name, self._disable)
         self._register(loaded)
@@ -186,7 +214,7 @@ class Composition:
     def _register(self, loaded: LoadedPlugin) -> None:
         self._statuses.append(loaded.status)
         if loaded.plugin not in self._owner:  # one module may be corpus and backend at once
-            self._manager.register(loaded.plugin, name=f"{loaded.status.kind}:{loaded.status.name}")
+            self._manager.register(loaded.plugin, name=f"{loaded.status.kind}:{loaded.status.name}:{id(loaded.plugin)}")
             self._owner[loaded.plugin] = loaded.status
 
     def _impl(self, kind: discovery.PluginKind, hook: str) -> Any:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from msgspec import Struct
 
 from corekit.backends.base import BackendInfo, Extractor
+from corekit.exports.base import ExportFormat
 from corekit.markers import hookspec
 from corekit.model import Clip, Column, CorpusInfo, Encode, JSONValue, Measurement, Pairing, Pooled, Probe, Value
 
@@ -90,6 +91,11 @@ def corekit_shape_row(  # type: ignore[empty-body]
 @hookspec
 def corekit_write_manifest(run: RunRecord) -> ManifestSection:  # type: ignore[empty-body]
     """Return a named section of the manifest."""
+
+
+@hookspec
+def corekit_export_formats() -> Sequence[ExportFormat]:  # type: ignore[empty-body]
+    """Formats that `corekit export --to` offers; an extension brings its own."""
 
 
 @hookspec

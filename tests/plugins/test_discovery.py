@@ -14,7 +14,7 @@ from tests.plugins.distributions import GOOD_BACKEND, GOOD_CORPUS, Site
 _API = "COREKIT_API = 1\nfrom corekit import hookimpl\n"
 _CORPUS = _API + "@hookimpl\ndef corekit_corpus(): ...\n"
 _HOOKS = (
-    "corekit_backend, corekit_corpus, corekit_extract_features, corekit_make_sample, corekit_read_corpus, "
+    "corekit_backend, corekit_corpus, corekit_export_formats, corekit_extract_features, corekit_make_sample, corekit_read_corpus, "
     "corekit_shape_row, corekit_write_manifest"
 )
 

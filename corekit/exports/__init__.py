@@ -1,0 +1,1 @@
+"""Formats that a table can be written in: what a format is, and those that corekit brings. A table in, bytes out."""
