@@ -18,7 +18,7 @@ run: $(INSTALLED)  ## make a small corpus, turn it into a table and learn a mode
 	$(BIN)/corekit train --corpus chug --table $(OUT) --out $(MODEL) --protocol loso
 
 test: $(DEVELOP) check  ## lint, types, tests, and the wheels as a stranger installs them
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n 2
 	sh scripts/check_wheels.sh
 
 check: $(DEVELOP)  ## lint and types alone

@@ -38,6 +38,14 @@ assert table.data.num_rows >= 6 and table.manifest is not None
 assert not {"torch", "numba", "pytest"} & set(sys.modules)
 PYTHON
 
+"$corekit" verify chug.parquet --inputs all
+"$corekit" replay chug.parquet --sample 2
+"$corekit" export chug.parquet --to csv
+status=0
+"$corekit" train --corpus chug --protocol loso 2>error || status=$?
+test "$status" = 2 || { echo "training without its packages ended with exit code $status, not 2" >&2; exit 1; }
+grep "training needs sklearn, which is not installed; pip install 'corekit\[train\]'" error
+
 "$corekit" new lab
 install -e "./corekit-lab[test]"
 mkdir -p broken
