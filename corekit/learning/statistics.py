@@ -99,7 +99,7 @@ def fit_mapping(predicted: Values, label: Values, name: MappingName = "logistic4
     """Least-squares fit of a mapping of predictions to labels (ITU-T P.1401 clause 7, VQEG's start values).
 
     A logistic fit that does not converge, that is asked of no more different predictions than it has parameters, or that is not monotonic gives a
-    linear one; constant predictions give the mean label.
+    linear one; constant predictions give the mean label, fewer than three pairs none at all.
     """
     if name == "none":
         return Mapping(name="none")
@@ -243,7 +243,9 @@ def _fit_logistic(predicted: Values, label: Values, name: MappingName) -> Mappin
 
 
 def _fit_linear(predicted: Values, label: Values) -> Mapping:
-    if predicted.size < 2 or np.ptp(predicted) == 0:
+    if 0 < predicted.size < _FEWEST:
+        return Mapping(name="none")  # a line through two points would be no finding
+    if predicted.size == 0 or np.ptp(predicted) == 0:
         mean = float(label.mean()) if label.size else 0.0
         return Mapping(name="linear", parameters=(0.0, mean))
     slope, offset = np.polyfit(predicted, label, 1)

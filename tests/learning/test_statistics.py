@@ -90,6 +90,11 @@ def test_fewer_pairs_than_parameters_are_fitted_by_a_line() -> None:
     np.testing.assert_allclose(mapping(np.array([5.0])), [10.0])
 
 
+def test_two_pairs_are_not_mapped_at_all() -> None:
+    found = agreement(np.array([1.0, 2.0]), np.array([3.0, 5.0]))
+    assert found.mapping.name == "none" and found.rmse == found.rmse_raw
+
+
 def test_a_constant_prediction_is_mapped_to_the_mean_and_has_no_correlation() -> None:
     label = np.array([1.0, 2.0, 3.0, 6.0, 8.0, 4.0])
     found = agreement(np.full(6, 7.0), label)

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 from msgspec import Struct
 
 from corekit.driver import provenance
@@ -34,6 +36,7 @@ from corekit.manifest import (
 from corekit.model import Column
 from corekit.table import source_date_epoch, write_parquet
 
+Values = npt.NDArray[np.float64]
 M = TypeVar("M", bound=AnyManifest)
 
 _ENTRY = "corekit/driver/train/job.py"
@@ -66,6 +69,8 @@ class Contents(Struct, frozen=True, kw_only=True):
     report: TrainReport
     model: TrainedModel | None
     """None where a required gate was missed."""
+    learnt: Values
+    """Features of the rows learnt from, shape ``(n, n_features)``: the exported model is tried on them."""
     predictions: list[PredictionRow]
     folds: list[FoldRecord]
     paths: tuple[Path, ...]
@@ -144,7 +149,7 @@ def _files(contents: Contents) -> dict[str, bytes]:
     files = report_files(contents.report, contents.predictions, contents.folds, seed=contents.options.seed)
     if contents.model is not None:
         files |= {
-            "model.onnx": contents.model.to_onnx(),
+            "model.onnx": contents.model.checked_onnx(contents.learnt),
             "model.safetensors": contents.model.to_safetensors(),
             "card.md": model_card(contents.report).encode(),
         }

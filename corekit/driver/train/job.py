@@ -324,6 +324,7 @@ class _Job:
             options=self._options,
             report=self.report,
             model=None if self.missed else self.model,
+            learnt=self._data.x[self._trained],
             predictions=self.predictions,
             folds=[
                 fold_record(result, test_groups(self._held, fold), self._options.mapping)

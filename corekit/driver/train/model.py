@@ -11,14 +11,16 @@ import numpy as np
 import numpy.typing as npt
 from msgspec import Struct
 
-from corekit.errors import UsageError
+from corekit.errors import IntegrityError, UsageError
 from corekit.learning.conformal import LEVEL
 from corekit.learning.head import Head, pack, unpack
+from corekit.learning.onnx_model import INPUT
 
 Values = npt.NDArray[np.float64]
 
 SCHEMA = "corekit-model-1"
 _NAMED = 3
+_ONNX_TOLERANCE = 1e-5
 _KEY = "corekit"
 """One metadata entry: safetensors writes several in no fixed order."""
 
@@ -95,6 +97,28 @@ class TrainedModel:
         }
         names = [entry.name for entry in record.inputs]
         return onnx_bytes(self.head, features=names, output=self.output, fill=self.fill, metadata=shown)
+
+    def checked_onnx(self, x: Values) -> bytes:
+        """``to_onnx``, run by onnxruntime on some rows and held against ``predict``.
+
+        Raises
+        ------
+        IntegrityError
+            The two differ by more than 1e-5 of the score.
+        """
+        import onnxruntime
+
+        content = self.to_onnx()
+        session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+        given = x.astype(np.float32)
+        scores = np.asarray(session.run([self.output], {INPUT: given})[0], np.float64)
+        expected = self.predict(given.astype(np.float64))
+        apart = float(np.max(np.abs(scores - expected) / np.maximum(np.abs(expected), 1.0)))
+        if not apart <= _ONNX_TOLERANCE:
+            raise IntegrityError(
+                f"the ONNX model of {self.record.model_id} and its own arithmetic differ by {apart:.2g}; report this as a bug"
+            )
+        return content
 
     def to_safetensors(self) -> bytes:
         """The model as safetensors: every array, and the record with the head's description as metadata."""
