@@ -22,7 +22,7 @@ expect() {
     found=$(plugins)
     test "$found" = "$1" || { printf 'expected the plugins\n  %s\nbut found\n  %s\n' "$1" "$found" >&2; exit 1; }
 }
-backends="backend:cpu:ok backend:libvmaf:ok backend:recorded:ok"
+backends="backend:cpu:ok backend:cuda:ok backend:libvmaf:ok backend:recorded:ok"
 ours="corpus:chug:ok corpus:k150k:ok corpus:konvid:ok"
 mkdir "$work/empty"
 cd "$work/empty"

@@ -12,8 +12,9 @@ from corekit.errors import BackendError, CorekitError
 from corekit.plugins import discovery
 from corekit.plugins.composition import Composition, parse_options
 
-AUTO_ORDER = ("cuda", "cpu", "libvmaf")
-"""``--backend auto`` takes the first that works here; any other backend is used only when it is named."""
+AUTO_ORDER = ("cpu", "libvmaf")
+"""``--backend auto`` takes the first that works here; any other backend is used only when it is named: ``cuda`` too, as long as
+it does not compute every feature."""
 
 
 class BackendStatus(Struct, frozen=True, kw_only=True):

@@ -22,11 +22,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from corekit.features._adm_layout import ScaleLayout, scale_layout, visibility
+from corekit.features._adm_layout import ScaleLayout, scale_layout
+from corekit.features._adm_pool import cubes, noise_of, pool, visibility_cubes
 from corekit.features._bits import from_high_word, high_word
 from corekit.features._jit import kernel
 from corekit.features._pairfir import LANES, pair_fir
-from corekit.features._powf import cube_root
 from corekit.features.family import FeatureFamily, Planes, Values
 from corekit.model import FrameFormat
 
@@ -37,7 +37,6 @@ HIGH = (-4240, -7345, 27411, -15826)
 
 COS_1_DEGREE_SQUARED = float(np.float32(math.cos(math.pi / 180) ** 2))
 GAIN_LIMIT = 100.0
-NOISE_WEIGHT = 0.03125
 
 I32 = npt.NDArray[np.int32]
 
@@ -359,8 +358,8 @@ class Adm(FeatureFamily):
         self._layouts = [scale_layout(k, sizes[k + 1][1], sizes[k + 1][0], fmt.bit_depth) for k in range(SCALES)]
         self._approximations = [np.zeros(rows * columns, np.int32) for rows, columns in sizes[1:]]
         self._bands = [np.zeros((s.bottom - s.top + 2, 3, s.right - s.left + 2), np.int32) for s in self._layouts]
-        self._noise = cube_root(np.array([s.area * NOISE_WEIGHT for s in self._layouts], np.float32))
-        self._weights = [np.array([float(visibility(k, band)) ** 3 for band in range(3)]) for k in range(SCALES)]
+        self._noise = noise_of(self._layouts)
+        self._weights = [visibility_cubes(k) for k in range(SCALES)]
         self._energies = np.zeros(SCALES, np.float32)
         line = fmt.width + SLACK
         self._scratch = (
@@ -386,14 +385,14 @@ class Adm(FeatureFamily):
         for k, s in enumerate(self._layouts):
             _reference_scale(*self._arguments(planes, k))
             energies = self._totals[:3] / 2.0**s.reference_point * self._weights[k]
-            self._energies[k] = _pool(energies.astype(np.float32), self._noise[k])
+            self._energies[k] = pool(energies.astype(np.float32), self._noise[k])
 
     def compare(self, rung: int, planes: Planes, out: Values) -> None:
         restored, added = np.zeros(SCALES, np.float32), np.zeros(SCALES, np.float32)
         for k, s in enumerate(self._layouts):
             _distorted_scale(*self._arguments(planes, k, *self._rows))
-            restored[k] = _pool(_cubes(self._totals[:3], s.point, k), self._noise[k])
-            added[k] = _pool(_cubes(self._totals[3:], s.point, k), np.float32(0))
+            restored[k] = pool(cubes(self._totals[:3], s.point, k), self._noise[k])
+            added[k] = pool(cubes(self._totals[3:], s.point, k), np.float32(0))
         energy = sum(map(float, self._energies))
         adm2 = sum(map(float, restored)) / energy
         aim = sum(map(float, added)) / energy
@@ -407,16 +406,3 @@ class Adm(FeatureFamily):
             planes[0].ravel(), source, *self._sizes[k], k == 0, self._layouts[k], *self._scratch,
             self._approximations[k], self._bands[k], self._totals, *more,
         )  # fmt: skip
-
-
-def _cubes(totals: npt.NDArray[np.int64], point: tuple[int, ...], scale: int) -> npt.NDArray[np.float32]:
-    """Pooled cubes as numbers; the coarser scales go through float32 before they are scaled."""
-    units = np.array([2.0**places for places in point])
-    cubes = totals / units if scale == 0 else totals.astype(np.float32) / units
-    rounded: npt.NDArray[np.float32] = cubes.astype(np.float32)
-    return rounded
-
-
-def _pool(cubes: npt.NDArray[np.float32], noise: np.float32) -> np.float32:
-    h, v, d = cube_root(cubes) + noise
-    return np.float32(np.float32(h + v) + d)

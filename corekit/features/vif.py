@@ -23,22 +23,12 @@ import numpy.typing as npt
 from corekit.features._bits import high_word
 from corekit.features._jit import kernel
 from corekit.features._pairfir import LANES, pair_fir
+from corekit.features._vif_figures import EPSILON, FILTERS, GAIN_LIMIT, SCALES, log2_table
+from corekit.features._vif_figures import NOISE as _NOISE
 from corekit.features.family import FeatureFamily, Planes, Values
 from corekit.model import FrameFormat
 
-# integer_vif.h: vif_filter1d_table, in units of 2**-16
-FILTERS = (
-    (489, 935, 1640, 2640, 3896, 5274, 6547, 7455, 7784, 7455, 6547, 5274, 3896, 2640, 1640, 935, 489),
-    (1244, 3663, 7925, 12590, 14692, 12590, 7925, 3663, 1244),
-    (3571, 16004, 26386, 16004, 3571),
-    (10904, 43728, 10904),
-)
-SCALES = len(FILTERS)
-
-NOISE = np.int32(1 << 17)
-"""Variance of the visual noise, 2 in units of 2**-16."""
-EPSILON = 65536 * 1.0e-10
-GAIN_LIMIT = 100.0
+NOISE = np.int32(_NOISE)
 
 TILE = 960
 """Columns filtered together, so that a window of rows stays in the second-level cache."""
@@ -97,8 +87,7 @@ def _log2_steps() -> I32:
     A value steps up by at most one among eight neighbours, so ``(entry[i >> 3] + (i & 7)) >> 3`` restores it, and the
     16 KiB stay in the first-level cache where 64 would not.
     """
-    log = np.log2(np.arange(1 << 15, 1 << 16, dtype=np.float64)).astype(np.float32)
-    table = np.floor(log * np.float32(2048) + np.float32(0.5)).astype(np.int32).reshape(-1, 8)
+    table = log2_table().reshape(-1, 8)
     entries: I32 = (8 * table[:, 0] + (table - table[:, :1]).sum(axis=1)).astype(np.int32)
     return entries
 

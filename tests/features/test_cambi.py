@@ -8,14 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from corekit.features.cambi import (
-    Cambi,
-    Eotf,
-    _sum_of_greatest,
-    mask_threshold,
-    visibility_thresholds,
-    window_size,
-)
+from corekit.features._cambi_model import Eotf, mask_threshold, visibility_thresholds, window_size
+from corekit.features.cambi import Cambi, _sum_of_greatest
 from corekit.features.family import Planes
 from corekit.features.registry import undefined
 from corekit.model import Chroma, FrameFormat

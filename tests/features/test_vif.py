@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import correlate1d
 
+from corekit.features._vif_figures import FILTERS
 from corekit.features.family import Planes
 from corekit.features.registry import undefined
-from corekit.features.vif import FILTERS, LOG2_STEPS, TILE, Vif
+from corekit.features.vif import LOG2_STEPS, TILE, Vif
 from corekit.model import FrameFormat
 from tests.features.generated_clips import CONTENTS, DAMAGES, formats, generate
 from tests.features.golden_clips import CLIP_PAIRS, GoldenPair, clip_pair, corpus_pairs, run

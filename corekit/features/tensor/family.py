@@ -6,9 +6,14 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
+import numpy.typing as npt
 import torch
 
 from corekit.model import FrameFormat
+
+Integers = npt.NDArray[np.int64]
+Values = npt.NDArray[np.float64]
 
 TensorPlanes = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 """``(y, cb, cr)`` of several frames, each of shape ``(n_frames, rows, columns)``, contiguous: uint8 for 8 bits, int16 for 9 to 15."""
@@ -44,21 +49,26 @@ class Batch:
 class TensorFamily(ABC):
     """Features that share their arithmetic, computed over batches of frame pairs.
 
-    An instance serves one format on one device for as long as it likes and keeps its tables and buffers there. It holds no state
-    of a clip: whatever needs the frame before finds it in the batch. Nothing waits for the device (no ``.item()``, no ``.cpu()``).
+    What is summed over a frame is summed on the device in integers, whose order does not matter; the last few operations, where
+    rounding and the C library would show, are the host's. So every device gives the same bits. An instance serves one format on one
+    device, keeps its tables there and holds no state of a clip: whatever needs the frame before finds it in the batch.
+    Nothing waits for the device (no ``.item()``, no ``.cpu()``).
     """
 
     names: ClassVar[tuple[str, ...]]
     """Names of the features yielded, in the order of the columns."""
 
     @abstractmethod
-    def __init__(self, fmt: FrameFormat, device: torch.device, *, fused: bool = False) -> None:
-        """``fused`` takes the Triton kernels where the family has them, else plain torch."""
+    def __init__(self, fmt: FrameFormat, device: torch.device) -> None: ...
 
     @abstractmethod
-    def compute(self, batch: Batch) -> torch.Tensor:
-        """Values of every pair: float64, shape ``(n_pairs, len(names))``, on the device; inf and NaN as in ``FeatureFamily``."""
+    def sums(self, batch: Batch) -> torch.Tensor:
+        """Sums over each pair: int64, shape ``(n_pairs, n_sums)``, on the device."""
+
+    @abstractmethod
+    def scores(self, sums: Integers) -> Values:
+        """Features of frame pairs in the order of one clip, shape ``(n_frames, len(names))``, from their sums on the host."""
 
     @abstractmethod
     def pair_bytes(self) -> int:
-        """Upper estimate of the memory that one more pair in a batch takes at the peak of ``compute``, in bytes."""
+        """Upper estimate of the memory that one more pair in a batch takes at the peak of ``sums``, in bytes."""

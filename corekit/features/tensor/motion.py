@@ -1,0 +1,63 @@
+"""motion, motion2, motion3 over batches: the arithmetic of ``corekit.features.motion`` on whole frames.
+
+Source: libvmaf/src/feature/integer_motion.c (Netflix, BSD-2-Clause-Patent); the two definitions as there.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import torch
+
+from corekit.features._vif_figures import FILTERS
+from corekit.features.tensor._filters import filtered, frame_sum, rounded_shift
+from corekit.features.tensor.family import Batch, Integers, TensorFamily, Values
+from corekit.model import FrameFormat
+
+_GAUSSIAN = FILTERS[2]
+"""integer_motion.h has the same five taps."""
+_FIRST = -1
+"""Sum of a frame that has none before it: no sum of absolute values is negative."""
+_PEAK_BYTES = 5 * 8
+
+
+class Motion(TensorFamily):
+    """Motion of the reference, the same for all its pairs."""
+
+    names = ("motion", "motion2", "motion3")
+
+    def __init__(self, fmt: FrameFormat, device: torch.device, *, definition: Literal["3.2", "3.1"] = "3.2") -> None:
+        self._fmt = fmt
+        self._definition = definition
+
+    def sums(self, batch: Batch) -> torch.Tensor:
+        luma, previous = batch.reference[0], batch.reference_previous.clamp_min(0)
+        if self._definition == "3.2":
+            change = self._blurred(luma.index_select(0, previous).to(torch.int32) - luma.to(torch.int32))
+        else:
+            blurred = self._blurred(luma.to(torch.int32))
+            change = blurred.index_select(0, previous) - blurred
+        sad = torch.where(batch.reference_previous < 0, _FIRST, frame_sum(change.abs()))
+        return sad.index_select(0, batch.pair_reference)[:, None]
+
+    def scores(self, sums: Integers) -> Values:
+        sad = np.where(sums[:, 0] == _FIRST, 0, sums[:, 0])
+        pixels = self._fmt.width * self._fmt.height
+        if self._definition == "3.2":
+            motion = sad / 256.0 / pixels
+        else:
+            motion = ((sad / 256.0).astype(np.float32) / np.float32(pixels)).astype(np.float64)
+        motion2 = motion.copy()
+        np.minimum(motion[:-1], motion[1:], out=motion2[:-1])
+        motion3 = motion2.copy()
+        motion3[:1] = motion[1:2] if len(motion) > 1 else 0.0
+        return np.stack([motion, motion2, motion3], axis=1)
+
+    def pair_bytes(self) -> int:
+        return self._fmt.width * self._fmt.height * _PEAK_BYTES
+
+    def _blurred(self, x: torch.Tensor) -> torch.Tensor:
+        """To 1/256 of an 8-bit code value; a row of sums needs 33 bits."""
+        down = rounded_shift(filtered(x, _GAUSSIAN, -2), self._fmt.bit_depth)
+        return rounded_shift(filtered(down.to(torch.int64), _GAUSSIAN, -1), 16)
