@@ -76,18 +76,25 @@ def measure(fmt: FrameFormat, clips: Any, device: torch.device, pairs: int) -> l
     """A row for each family, and one for the canonical set."""
     reference, distorted = clips.reference, clips.distorted
     made = {name: tensor(fmt, device) for name, (tensor, _) in FAMILIES.items()}
+    if device.type == "cuda":
+        made["vif fused"] = Vif(fmt, device, fused=True)
     pairs = max(1, min(pairs, 16 * 1920 * 1080 // (fmt.width * fmt.height)))
     batch = _batch(fmt, reference, distorted, device, pairs)
     rows = []
     for name, family in made.items():
         seconds = _time(lambda family=family: family.sums(batch), device)  # type: ignore[misc]
-        rows.append(_row(fmt, name, pairs, seconds, _differs(name, family, fmt, reference, distorted, device)))
+        rows.append(
+            _row(
+                fmt,
+                name,
+                pairs,
+                seconds,
+                _differs(name.removesuffix(" fused"), family, fmt, reference, distorted, device),
+            )
+        )
 
-    def canonical() -> None:
-        for name in CANONICAL:
-            made[name].sums(batch)
-
-    rows.append(_row(fmt, "canonical", pairs, _time(canonical, device), ""))
+    fastest = [made.get(f"{name} fused", made[name]) for name in CANONICAL]
+    rows.append(_row(fmt, "canonical", pairs, _time(lambda: [family.sums(batch) for family in fastest], device), ""))
     return rows
 
 

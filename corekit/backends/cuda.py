@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -116,6 +117,7 @@ class CudaExtractor(Extractor):
         self.device = device
         self._options = options
         self._families: dict[FrameFormat, dict[str, TensorFamily]] = {}
+        self._fused = device.type == "cuda" and importlib.util.find_spec("triton") is not None
         self.versions = {"torch": str(torch.__version__)}
         if device.type == "cuda":
             self.versions["device"] = torch.cuda.get_device_name(device)
@@ -139,7 +141,7 @@ class CudaExtractor(Extractor):
             motion = Motion(fmt, self.device, definition=self._options.motion)
             self._families[fmt] = {
                 "adm": Adm(fmt, self.device),
-                "vif": Vif(fmt, self.device),
+                "vif": Vif(fmt, self.device, fused=self._fused),
                 "motion": motion,
                 "psnr": Psnr(fmt, self.device),
             }

@@ -6,7 +6,7 @@ that it leaves are float64, each operation rounded by itself, as there.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
@@ -16,9 +16,13 @@ from corekit.features.tensor._filters import filtered, frame_sum, rounded_shift
 from corekit.features.tensor.family import Batch, Integers, TensorFamily, Values
 from corekit.model import FrameFormat
 
+if TYPE_CHECKING:
+    from corekit.features.tensor.kernels.vif import FusedVif
+
 _SUMS = 4
 """Per scale: bits of the distorted and of the reference's information, quiet pixels, distorted variance in these."""
 _LOG2_NOISE = 17 * 2048
+_FUSED_BYTES = 24
 _PEAK_BYTES = 26 * 8
 """Bytes a pixel: the tensors of 64 bits that are alive at once."""
 
@@ -35,11 +39,20 @@ class Vif(TensorFamily):
 
     names = ("vif_scale0", "vif_scale1", "vif_scale2", "vif_scale3")
 
-    def __init__(self, fmt: FrameFormat, device: torch.device) -> None:
+    def __init__(self, fmt: FrameFormat, device: torch.device, *, fused: bool = False) -> None:
+        """``fused`` takes the Triton kernels, which give the same sums."""
         self._fmt = fmt
         self._log2 = torch.from_numpy(log2_table()).to(device)
+        self._fused: FusedVif | None = None
+        if fused:
+            from corekit.features.tensor.kernels.vif import FusedVif
+
+            self._fused = FusedVif(fmt.bit_depth, self._log2)
 
     def sums(self, batch: Batch) -> torch.Tensor:
+        if self._fused is not None:
+            luma = batch.reference[0], batch.distorted[0]
+            return self._fused.sums(*luma, batch.pair_reference, batch.pair_distorted)
         used, pairs = torch.unique(batch.pair_reference, return_inverse=True)
         reference = batch.reference[0].index_select(0, used).to(torch.int64)
         distorted = batch.distorted[0].index_select(0, batch.pair_distorted).to(torch.int64)
@@ -59,7 +72,7 @@ class Vif(TensorFamily):
         return ratios
 
     def pair_bytes(self) -> int:
-        return self._fmt.width * self._fmt.height * _PEAK_BYTES
+        return self._fmt.width * self._fmt.height * (_FUSED_BYTES if self._fused is not None else _PEAK_BYTES)
 
     def _depth(self, scale: int) -> int:
         return self._fmt.bit_depth if scale == 0 else 16
