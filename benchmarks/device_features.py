@@ -77,7 +77,11 @@ def measure(fmt: FrameFormat, clips: Any, device: torch.device, pairs: int) -> l
     reference, distorted = clips.reference, clips.distorted
     made = {name: tensor(fmt, device) for name, (tensor, _) in FAMILIES.items()}
     if device.type == "cuda":
-        made["vif fused"] = Vif(fmt, device, fused=True)
+        made |= {
+            "vif fused": Vif(fmt, device, fused=True),
+            "adm fused": Adm(fmt, device, fused=True),
+            "motion fused": Motion(fmt, device, fused=True),
+        }
     pairs = max(1, min(pairs, 16 * 1920 * 1080 // (fmt.width * fmt.height)))
     batch = _batch(fmt, reference, distorted, device, pairs)
     rows = []

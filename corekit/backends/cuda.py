@@ -138,9 +138,9 @@ class CudaExtractor(Extractor):
             from corekit.features.tensor.psnr import Psnr
             from corekit.features.tensor.vif import Vif
 
-            motion = Motion(fmt, self.device, definition=self._options.motion)
+            motion = Motion(fmt, self.device, definition=self._options.motion, fused=self._fused)
             self._families[fmt] = {
-                "adm": Adm(fmt, self.device),
+                "adm": Adm(fmt, self.device, fused=self._fused),
                 "vif": Vif(fmt, self.device, fused=self._fused),
                 "motion": motion,
                 "psnr": Psnr(fmt, self.device),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -18,6 +19,9 @@ from corekit.features.tensor._filters import rounded_shift
 from corekit.features.tensor.family import Batch, Integers, TensorFamily, Values
 from corekit.model import FrameFormat
 
+if TYPE_CHECKING:
+    from corekit.features.tensor.kernels.adm import FusedAdm
+
 SCALES = 4
 LOW = (15826, 27411, 7345, -4240)
 HIGH = (-4240, -7345, 27411, -15826)
@@ -25,6 +29,7 @@ HIGH = (-4240, -7345, 27411, -15826)
 _LOW_SUM = sum(LOW)
 _COS_1_DEGREE_SQUARED = float(np.float32(math.cos(math.pi / 180) ** 2))
 _GAIN_LIMIT = 100.0
+_FUSED_BYTES = 80
 _PEAK_BYTES = 40 * 8
 
 Bands = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
@@ -36,15 +41,24 @@ class Adm(TensorFamily):
 
     names = ("adm2", "adm_scale0", "adm_scale1", "adm_scale2", "adm_scale3", "adm3")
 
-    def __init__(self, fmt: FrameFormat, device: torch.device) -> None:
+    def __init__(self, fmt: FrameFormat, device: torch.device, *, fused: bool = False) -> None:
+        """``fused`` takes the Triton kernels, which give the same sums."""
         self._fmt = fmt
         width, height = fmt.width, fmt.height
         self._layouts: list[ScaleLayout] = []
         for scale in range(SCALES):
             width, height = (width + 1) // 2, (height + 1) // 2
             self._layouts.append(scale_layout(scale, width, height, fmt.bit_depth))
+        self._fused: FusedAdm | None = None
+        if fused:
+            from corekit.features.tensor.kernels.adm import FusedAdm
+
+            self._fused = FusedAdm(self._layouts, fmt.bit_depth, _COS_1_DEGREE_SQUARED, device)
 
     def sums(self, batch: Batch) -> torch.Tensor:
+        if self._fused is not None:
+            luma = batch.reference[0], batch.distorted[0]
+            return self._fused.sums(*luma, batch.pair_reference, batch.pair_distorted)
         used, pairs = torch.unique(batch.pair_reference, return_inverse=True)
         reference = batch.reference[0].index_select(0, used).to(torch.int32)
         distorted = batch.distorted[0].index_select(0, batch.pair_distorted).to(torch.int32)
@@ -75,7 +89,7 @@ class Adm(TensorFamily):
         return np.column_stack([adm2, scales, adm3])
 
     def pair_bytes(self) -> int:
-        return self._fmt.width * self._fmt.height // 4 * _PEAK_BYTES
+        return self._fmt.width * self._fmt.height // 4 * (_FUSED_BYTES if self._fused is not None else _PEAK_BYTES)
 
     def _transformed(self, x: torch.Tensor, scale: int) -> tuple[torch.Tensor, Bands]:
         """The approximation of the next scale, and the detail around the scored region of this one."""

@@ -27,19 +27,30 @@ class Motion(TensorFamily):
 
     names = ("motion", "motion2", "motion3")
 
-    def __init__(self, fmt: FrameFormat, device: torch.device, *, definition: Literal["3.2", "3.1"] = "3.2") -> None:
+    def __init__(
+        self, fmt: FrameFormat, device: torch.device, *, definition: Literal["3.2", "3.1"] = "3.2", fused: bool = False
+    ) -> None:
+        """``fused`` takes the Triton kernel, which gives the same sums; the older definition has none."""
         self._fmt = fmt
+        self._fused = fused and definition == "3.2"
         self._definition = definition
 
     def sums(self, batch: Batch) -> torch.Tensor:
         luma, previous = batch.reference[0], batch.reference_previous.clamp_min(0)
+        if self._fused:
+            from corekit.features.tensor.kernels.motion import fused_sad
+
+            return self._of_pairs(batch, fused_sad(luma, previous, self._fmt.bit_depth))
         if self._definition == "3.2":
             change = self._blurred(luma.index_select(0, previous).to(torch.int32) - luma.to(torch.int32))
         else:
             blurred = self._blurred(luma.to(torch.int32))
             change = blurred.index_select(0, previous) - blurred
-        sad = torch.where(batch.reference_previous < 0, _FIRST, frame_sum(change.abs()))
-        return sad.index_select(0, batch.pair_reference)[:, None]
+        return self._of_pairs(batch, frame_sum(change.abs()))
+
+    def _of_pairs(self, batch: Batch, sad: torch.Tensor) -> torch.Tensor:
+        marked = torch.where(batch.reference_previous < 0, _FIRST, sad)
+        return marked.index_select(0, batch.pair_reference)[:, None]
 
     def scores(self, sums: Integers) -> Values:
         sad = np.where(sums[:, 0] == _FIRST, 0, sums[:, 0])

@@ -8,6 +8,8 @@ import sys
 import pytest
 import torch
 
+from corekit.features.tensor.adm import Adm
+from corekit.features.tensor.motion import Motion
 from corekit.features.tensor.vif import Vif
 from corekit.model import FrameFormat
 from tests.features.generated_clips import generate
@@ -19,16 +21,16 @@ _COMPILE = """
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 import triton
-from corekit.features.tensor.kernels import vif
+from corekit.features.tensor.kernels import adm, motion, vif
 
-i32 = dict.fromkeys(("height", "width", "mean_shift", "square_shift", "shift", "out_columns"), "i32")
-blocks = {{"ROWS": 2, "COLUMNS": 128}}
+signs = {{"near": "i32", "centre": "i32", "mask_round": "i64"}}
+blocks = {{"ROWS": 2, "COLUMNS": 128, "BLOCK": 256}}
 
 
 def compiled(kernel, pointers, constants, **options):
     names = kernel.arg_names
-    constants = {{**blocks, **constants}}
-    signature = {{n: "constexpr" if n in constants else pointers.get(n) or i32[n] for n in names}}
+    constants = {{n: v for n, v in {{**blocks, **constants}}.items() if n in names}}
+    signature = {{n: "constexpr" if n in constants else pointers.get(n) or signs.get(n) or "i32" for n in names}}
     source = ASTSource(kernel, signature=signature, constexprs={{(names.index(n),): v for n, v in constants.items()}})
     assert triton.compile(source, target=GPUTarget("cuda", {capability}, 32), options=options).asm["cubin"]
 
@@ -40,6 +42,13 @@ for samples, wide in (("*u8", False), ("*i16", True), ("*i32", True)):
     compiled(vif._halve, {{**frames, "target": "*i32", "taps": "*i32"}}, {{"RADIUS": 4}})
 compiled(vif._along_rows, {{"means": "*i16", "seconds": "*i32", "table": "*i32", "taps": "*i32", "out": "*i64"}}, {{"RADIUS": 8}},
          enable_fp_fusion=False)
+bands = {{"source": "*i32", "bands": "*i32", "frames": "*i64", "own": "*i32", "other": "*i32", "pair_own": "*i64", "parts": "*i32",
+         "weights": "*i64", "figures": "*i64", "cosine": "*fp64", "out": "*i64"}}
+for finest in (True, False):
+    compiled(adm._transform, {{**bands, "source": "*i16" if finest else "*i32"}}, {{"FINEST": finest, "INDEXED": finest}})
+    compiled(adm._split, bands, {{"FINEST": finest}}, enable_fp_fusion=False)
+compiled(motion._sad, {{"luma": "*u8", "previous": "*i64", "out": "*i64"}}, {{"ROWS": 4}})
+compiled(adm._pool, bands, {{"BLOCKS": 3}})
 """
 
 
@@ -48,16 +57,20 @@ compiled(vif._along_rows, {{"means": "*i16", "seconds": "*i32", "table": "*i32",
     [FrameFormat(67, 45, 8, "420"), FrameFormat(131, 34, 10, "420"), FrameFormat(33, 50, 12, "444")],
     ids=str,
 )
-def test_fused_vif_has_the_sums_of_its_twin(fmt: FrameFormat, monkeypatch: pytest.MonkeyPatch) -> None:
-    from corekit.features.tensor.kernels import vif
+@pytest.mark.parametrize("family", [Vif, Adm, Motion])
+def test_the_kernels_have_the_sums_of_their_twin(
+    family: type[Vif] | type[Adm] | type[Motion], fmt: FrameFormat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from corekit.features.tensor.kernels import adm, vif
 
     if DEVICE.type == "cpu":  # the interpreter pays by the program
         monkeypatch.setattr(vif, "_ROWS", 32)
         monkeypatch.setattr(vif, "_COLUMNS", 64)
-    reference, first = generate(fmt, "noise", "coarse", 1, seed=3)
-    _, second = generate(fmt, "noise", "fade", 1, seed=4)
+        monkeypatch.setattr(adm, "_BLOCK", 128)
+    reference, first = generate(fmt, "noise", "coarse", 2 if family is Motion else 1, seed=3)
+    _, second = generate(fmt, "noise", "fade", len(reference), seed=4)
     given = batch(fmt, reference, [first, second])
-    assert torch.equal(Vif(fmt, DEVICE, fused=True).sums(given), Vif(fmt, DEVICE).sums(given))
+    assert torch.equal(family(fmt, DEVICE, fused=True).sums(given), family(fmt, DEVICE).sums(given))
 
 
 @pytest.mark.parametrize("capability", [80, 90])
