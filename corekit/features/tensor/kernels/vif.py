@@ -90,7 +90,7 @@ def _log2(x, table):
 
 @triton.jit
 def _high_product(a, b):
-    return ((a * b + 2147483648) >> 32).to(tl.int64)
+    return ((a.to(tl.uint64) * b.to(tl.uint64) + 2147483648) >> 32).to(tl.int64)
 
 
 @triton.jit
@@ -106,16 +106,17 @@ def _along_rows(
     size = height.to(tl.int64) * width
     mean = means + pair.to(tl.int64) * 2 * size + y * width
     second = seconds + pair.to(tl.int64) * 3 * size + y * width
-    mean_r = tl.zeros((ROWS, COLUMNS), tl.uint64)
-    mean_d = tl.zeros((ROWS, COLUMNS), tl.uint64)
+    mean_r = tl.zeros((ROWS, COLUMNS), tl.uint32)
+    mean_d = tl.zeros((ROWS, COLUMNS), tl.uint32)
     rr = tl.zeros((ROWS, COLUMNS), tl.uint64)
     dd = tl.zeros((ROWS, COLUMNS), tl.uint64)
     rd = tl.zeros((ROWS, COLUMNS), tl.uint64)
     for k in tl.static_range(2 * RADIUS + 1):
-        tap = tl.load(taps + k).to(tl.uint64)
+        small = tl.load(taps + k).to(tl.uint32)
+        tap = small.to(tl.uint64)
         place = _mirror(x + (k - RADIUS), width)
-        mean_r += tl.load(mean + place, mask=inside, other=0).to(tl.uint16, bitcast=True).to(tl.uint64) * tap
-        mean_d += tl.load(mean + size + place, mask=inside, other=0).to(tl.uint16, bitcast=True).to(tl.uint64) * tap
+        mean_r += tl.load(mean + place, mask=inside, other=0).to(tl.uint16, bitcast=True).to(tl.uint32) * small
+        mean_d += tl.load(mean + size + place, mask=inside, other=0).to(tl.uint16, bitcast=True).to(tl.uint32) * small
         rr += tl.load(second + place, mask=inside, other=0).to(tl.uint32, bitcast=True).to(tl.uint64) * tap
         dd += tl.load(second + size + place, mask=inside, other=0).to(tl.uint32, bitcast=True).to(tl.uint64) * tap
         rd += tl.load(second + 2 * size + place, mask=inside, other=0).to(tl.uint32, bitcast=True).to(tl.uint64) * tap
