@@ -17,6 +17,7 @@ from corekit.driver.run import plan
 from corekit.errors import CorekitError
 from corekit.files import sha256_file
 from corekit.manifest import Manifest, PathRecord
+from corekit.manifest.roots import CORPUS
 from corekit.model import Clip
 from corekit.schema import CORE_COLUMNS
 from corekit.testing.corpus import CorpusSubject, RunOutcome, explain
@@ -147,10 +148,11 @@ class ManifestListsEveryInput(RunRule):
 
 
 def _listed(manifest: Manifest) -> dict[str, str | None]:
+    """Path below the corpus root to digest of every input."""
     records: list[PathRecord] = []
     for value in manifest.run_provenance.inputs.values():
         records += [value] if isinstance(value, PathRecord) else value
-    return {record.path: record.sha256 for record in records}
+    return {record.path.removeprefix(f"{{{CORPUS}}}/"): record.sha256 for record in records}
 
 
 class ResumesToTheSameBytes(RunRule):
