@@ -54,7 +54,8 @@ def gate(found: Gate) -> str:
     sign = "<=" if found.name in ("rmse", "plcc_spread") else ">="
     if found.passed is None:
         return f"{found.name} {sign} {found.limit:g}: not applied, {found.reason}"
-    return f"{found.name} {sign} {found.limit:g}: {number(found.value)}, {'passed' if found.passed else 'missed'}"
+    shown = f"{found.value:g}" if found.name == "groups" and found.value is not None else number(found.value)
+    return f"{found.name} {sign} {found.limit:g}: {shown}, {'passed' if found.passed else 'missed'}"
 
 
 def protocol(report: TrainReport) -> str:
