@@ -102,7 +102,7 @@ def write_batches(
     import pyarrow.parquet as pq
 
     digest = LogicalDigest(columns)
-    hashing = _HashingFile(file)
+    hashing = HashingFile(file)
     count = 0
     text = [column.name for column in columns if column.type == "str"]
     with (
@@ -275,7 +275,7 @@ def write_json_lines(
     file: BinaryIO, columns: Sequence[Column], rows: Iterable[Row], *, nan_literal: bool = False
 ) -> Written:
     """Write the v3 view of rows, one a line; its logical digest is that of its bytes."""
-    hashing = _HashingFile(file)
+    hashing = HashingFile(file)
     count = 0
     for row in rows:
         hashing.write(json_row(columns, row, nan_literal=nan_literal) + b"\n")
@@ -294,18 +294,21 @@ def source_date_epoch() -> str | None:
         raise UsageError(f"SOURCE_DATE_EPOCH={value!r} is not a number of seconds; unset it or give one") from None
 
 
-class _HashingFile:
-    """A write-only binary file that hashes what passes."""
+class HashingFile:
+    """A write-only binary file that hashes and counts what passes."""
 
     closed = False
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self._digest = hashlib.sha256()
+        self.size = 0
+        """Bytes written so far."""
 
     def write(self, content: bytes) -> int:
         content = bytes(content)
         self._digest.update(content)
+        self.size += len(content)
         return self._file.write(content)
 
     def tell(self) -> int:

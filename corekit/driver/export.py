@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from msgspec import Struct, field
 
@@ -31,7 +30,7 @@ from corekit.model import Column
 from corekit.plugins.composition import Composition, parse_options
 from corekit.plugins.discovery import PluginStatus
 from corekit.schema import CORE_COLUMNS, FRAME_COLUMNS
-from corekit.table import columns_of, read_batches, read_schema, source_date_epoch
+from corekit.table import HashingFile, columns_of, read_batches, read_schema, source_date_epoch
 
 _ENTRY = "corekit/driver/export.py"
 
@@ -112,7 +111,7 @@ def export(options: ExportOptions) -> ExportResult:
         (parent,) = look_at([table])
         source = _source(table, kind, parent, out, options.disable)
         with prepare(out) as file:
-            hashing = _Hashing(file)
+            hashing = HashingFile(file)
             rows = _written(chosen, owner, source, hashing, parsed)
         refuse_changed([table], [parent])
         artefact = Artefact(
@@ -120,8 +119,8 @@ def export(options: ExportOptions) -> ExportResult:
             kind="export",
             rows=rows,
             size_bytes=hashing.size,
-            sha256=hashing.digest.hexdigest(),
-            logical_sha256=hashing.digest.hexdigest(),
+            sha256=hashing.sha256(),
+            logical_sha256=hashing.sha256(),
         )
         manifest = _manifest(options, chosen, owner, table, parent, out, artefact, started, time.monotonic() - clock)
         publish(out)
@@ -225,38 +224,3 @@ def _manifest(
     )
     write_atomic(out.with_name(f"{out.name}.manifest.json"), sealed(manifest, roots))
     return manifest
-
-
-class _Hashing:
-    """A write-only binary file that hashes and counts what passes."""
-
-    closed = False
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self.digest = hashlib.sha256()
-        self.size = 0
-
-    def write(self, content: bytes) -> int:
-        content = bytes(content)
-        self.digest.update(content)
-        self.size += len(content)
-        return self._file.write(content)
-
-    def tell(self) -> int:
-        return self.size
-
-    def flush(self) -> None:
-        self._file.flush()
-
-    def close(self) -> None:
-        """The file belongs to the caller."""
-
-    def writable(self) -> bool:
-        return True
-
-    def readable(self) -> bool:
-        return False
-
-    def seekable(self) -> bool:
-        return False
