@@ -17,7 +17,7 @@ from msgspec import Struct
 import corekit
 from corekit.files import sha256_file
 from corekit.manifest import Artefact, CodeRecord, EnvironmentRecord, PathRecord, PluginRecord, Roots, RunProvenance
-from corekit.plugins.discovery import PluginStatus
+from corekit.plugins.discovery import DISABLE_ENV, PluginStatus
 
 VALUE_PACKAGES = (
     "av",
@@ -108,11 +108,8 @@ def written_records(folder: Path, artefacts: Mapping[str, Artefact]) -> dict[str
 
 def environment_record(device: str, *, record_host: bool = False) -> EnvironmentRecord:
     """The machine; its name and the user's only with ``record_host``."""
-    variables = {
-        name: value
-        for name, value in os.environ.items()
-        if name.startswith("COREKIT_") and not name.startswith("COREKIT_TEST")
-    }
+    # the variable that names a corpus's root is told by the root itself
+    variables = {name: os.environ[name] for name in (DISABLE_ENV,) if name in os.environ}
     return EnvironmentRecord(
         platform=f"{platform.system()} {platform.release()}",
         machine=platform.machine(),
@@ -120,7 +117,7 @@ def environment_record(device: str, *, record_host: bool = False) -> Environment
         cpu_count=os.cpu_count() or 1,
         device=device,
         source_date_epoch=os.environ.get("SOURCE_DATE_EPOCH"),
-        variables=dict(sorted(variables.items())),
+        variables=variables,
         host=platform.node() if record_host else None,
         user=getpass.getuser() if record_host else None,
     )

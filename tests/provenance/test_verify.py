@@ -156,6 +156,16 @@ def test_a_manifest_holds_no_path_of_the_machine(made: Chain) -> None:
         assert manifest.roots["output"] == "."
 
 
+def test_of_the_environment_only_what_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    from corekit.driver.provenance import environment_record
+
+    monkeypatch.setenv("COREKIT_KONVID_ROOT", "/home/somebody/konvid")
+    monkeypatch.setenv("COREKIT_DISABLE", "netflix")
+    assert environment_record("cpu").variables == {"COREKIT_DISABLE": "netflix"}
+    named = environment_record("cpu", record_host=True)
+    assert named.host and named.user
+
+
 def test_a_version_1_manifest_is_read_and_said_to_be_unsealed(chain: Chain) -> None:
     document = json.loads(chain.manifest.read_text())
     document["schema"] = "corekit-manifest-1"
