@@ -158,6 +158,7 @@ def _print(result: TrainResult) -> None:
     click.echo()
     print_table(words.MEASURE_HEADER, words.measure_rows(report), empty="")
     click.echo()
+    click.echo(words.pooled(report))
     for baseline in report.baselines:
         srocc = baseline.measures.srocc.median if baseline.measures.srocc else None
         rmse = baseline.measures.rmse.median if baseline.measures.rmse else None

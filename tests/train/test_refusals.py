@@ -122,6 +122,7 @@ def test_groups_of_one_clip_have_no_correlation_of_their_own(tmp_path: Path) -> 
         "the summaries leave those folds out"
     ) in report.warnings
     assert report.srocc is not None and report.srocc.folds == 29
+    assert report.pooled is not None and report.pooled.n == 90
 
 
 def test_constant_predictions_have_no_correlation(tmp_path: Path) -> None:

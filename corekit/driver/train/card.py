@@ -22,6 +22,7 @@ def model_card(report: TrainReport) -> str:
         f"figures stand below them. The 95 % interval is the {report.protocol.interval}.",
         "## Results",
         _table(words.MEASURE_HEADER, words.measure_rows(report)),
+        f"{words.pooled(report)[0].upper()}{words.pooled(report)[1:]}.",
         _interval(report),
         "## Against what needs no pixel",
         "\n".join(_baselines(report)),

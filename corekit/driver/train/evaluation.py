@@ -169,6 +169,11 @@ class Sums:
                 np.add.at(count, result.test, 1)
         return np.where(count > 0, total / np.maximum(count, 1), np.nan), count
 
+    def pooled(self, predicted: Values) -> Agreement | None:
+        """The agreement over all clips that were held out; None where there is none."""
+        rows = np.flatnonzero(np.isfinite(predicted))
+        return agreement(predicted[rows], self.data.y[rows], self._mapping) if rows.size else None
+
     def subsets(self, names: Sequence[str], predicted: Values) -> list[Subset]:
         """The agreement within each value of a column, over the clips that were held out."""
         found = []

@@ -35,7 +35,7 @@ def report_page(report: TrainReport, predictions: Sequence[PredictionRow], folds
         _warnings(report.warnings),
         "<h2>Figures</h2>" + _table(words.MEASURE_HEADER, words.measure_rows(report)),
         f"<p class='quiet'>{escape(words.protocol(report))}; 95 % interval: {escape(report.protocol.interval)}. "
-        f"{report.n} clips of {report.n_groups} {escape(report.protocol.group)}s, {report.n_trained} learnt from.</p>",
+        f"{report.n} clips of {report.n_groups} {escape(report.protocol.group)}s, {report.n_trained} learnt from; {escape(words.pooled(report))}.</p>",
         "<h2>Against what needs no pixel</h2>" + _baselines(report),
         f"<h2>Plots</h2><div class='plots'>{figures}</div>" if figures else "",
         *(

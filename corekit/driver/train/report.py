@@ -168,6 +168,8 @@ class TrainReport(Struct, frozen=True, kw_only=True):
     rmse: Summary | None
     plcc_raw: Summary | None
     rmse_raw: Summary | None
+    pooled: Agreement | None
+    """Over all held-out clips together, each with its mean prediction over the folds: what folds of one clip cannot say."""
     baselines: list[Baseline]
     per_corpus: list[Subset]
     per_rung: list[Subset]

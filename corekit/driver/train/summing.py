@@ -87,6 +87,7 @@ def make_report(
         rmse=measures.rmse,
         plcc_raw=measures.plcc_raw,
         rmse_raw=measures.rmse_raw,
+        pooled=sums.pooled(predicted),
         baselines=baselines,
         per_corpus=sums.subsets(held.corpora, predicted),
         per_rung=sums.subsets(held.rungs, predicted),

@@ -40,6 +40,15 @@ def measure_rows(measures: Measures | TrainReport) -> list[list[str]]:
 MEASURE_HEADER = ("measure", "median", "mean", "std", "95 % interval", "folds")
 
 
+def pooled(report: TrainReport) -> str:
+    """The figures over all held-out clips together, in one line."""
+    found = report.pooled
+    if found is None:
+        return "no clip was held out"
+    figures = f"SROCC {number(found.srocc)}, PLCC {number(found.plcc)}, RMSE {number(found.rmse)}"
+    return f"all {found.n} held-out clips together: {figures}"
+
+
 def comparison(found: Comparison | None) -> str:
     """How the model compares to a baseline, in one clause."""
     if found is None:
