@@ -23,6 +23,10 @@ DEFAULT = "svr-blend"
 INNER_FRACTION = 0.2
 """Share of the training groups that choose hyper-parameters, stop training and calibrate intervals."""
 
+_SEARCH_ROWS = 1500
+"""Training rows, at most, on which hyper-parameters are tried; the chosen ones learn from all rows."""
+_MOST_ROWS = 20_000
+"""Rows that a support vector regression learns from in minutes: its time grows with their square."""
 _EPSILON = 0.1
 """Half-width of the support vector regression's tube, in standard deviations of the label."""
 _RIDGE_GRID = tuple(10.0**power for power in range(-4, 5))
@@ -61,6 +65,8 @@ class Model(Struct, frozen=True, kw_only=True):
     fit: Callable[[Part, int], Fitted]
     """Takes a part and a seed."""
     needs_torch: bool = False
+    most_rows: int | None = None
+    """Rows beyond which it is refused."""
 
 
 class _Inner(NamedTuple):
@@ -80,13 +86,21 @@ def _inner(part: Part, seed: int) -> _Inner | None:
     return _Inner(part.x[kept], part.y[kept], part.x[held], part.y[held])
 
 
+def _thinned(inner: _Inner | None, seed: int) -> _Inner | None:
+    """At most ``_SEARCH_ROWS`` of the rows to learn from, drawn by the seed."""
+    if inner is None or len(inner.y) <= _SEARCH_ROWS:
+        return inner
+    rows = np.sort(np.random.default_rng(seed).choice(len(inner.y), size=_SEARCH_ROWS, replace=False))
+    return inner._replace(x=inner.x[rows], y=inner.y[rows])
+
+
 class _Search:
     """Tries hyper-parameters on held-out groups of a part, each point once, and remembers the best."""
 
     def __init__(self, part: Part, seed: int, learn: Learn) -> None:
         self._part = part
         self._learn = learn
-        self._inner = _inner(part, seed)
+        self._inner = _thinned(_inner(part, seed), seed)
         self._tried: set[tuple[float, ...]] = set()
         self.best: tuple[float, dict[str, float], Values] | None = None
 
@@ -172,7 +186,7 @@ def _robust_svr(part: Part, seed: int) -> Fitted:
 def _blend(part: Part, seed: int) -> Fitted:
     """The mean of the two support vector regressions, which err differently on heavy-tailed features."""
     members = {"min-max": _svr(part, seed), "robust": _robust_svr(part, seed)}
-    inner = _inner(part, seed)
+    inner = _thinned(_inner(part, seed), seed)
     residuals = np.empty(0)
     if inner is not None:
         heads = (
@@ -202,8 +216,14 @@ MODELS: dict[str, Model] = {
             name="svr-blend",
             title="mean of two RBF support vector regressions: min-max scaled, and robustly scaled with tamed tails",
             fit=_blend,
+            most_rows=_MOST_ROWS,
         ),
-        Model(name="svr", title="RBF support vector regression on min-max scaled features (scikit-learn)", fit=_svr),
+        Model(
+            name="svr",
+            title="RBF support vector regression on min-max scaled features (scikit-learn)",
+            fit=_svr,
+            most_rows=_MOST_ROWS,
+        ),
         Model(name="ridge", title="ridge regression on standardised features (scikit-learn)", fit=_ridge),
         Model(
             name="mlp-v1",
@@ -220,8 +240,9 @@ AUTO = ("ridge", "svr", "svr-blend")
 
 
 def fit_auto(part: Part, seed: int) -> Fitted:
-    """The model with the least squared error on held-out groups of the part."""
-    tried = [(name, MODELS[name].fit(part, seed)) for name in AUTO]
+    """The model with the least squared error on held-out groups of the part, of those that can take so many rows."""
+    able = [name for name in AUTO if len(part.y) <= (MODELS[name].most_rows or len(part.y))]
+    tried = [(name, MODELS[name].fit(part, seed)) for name in able]
     scores = [float(np.mean(fitted.residuals**2)) if fitted.residuals.size else 0.0 for _, fitted in tried]
     name, fitted = tried[int(np.argmin(scores))]
     return fitted._replace(chosen={"model": name, **fitted.chosen})

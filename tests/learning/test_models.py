@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import pytest
 from sklearn.svm import SVR
 
+from corekit.learning import models
 from corekit.learning.conformal import coverage, half_width
 from corekit.learning.head import Scaling
 from corekit.learning.importance import permutation_importance
@@ -49,6 +51,26 @@ def test_a_constant_feature_is_scaled_to_a_constant(make: object) -> None:
     x[:, 2] = 4.0
     scaled = make(x)(x)  # type: ignore[operator]
     assert np.isfinite(scaled).all() and np.ptp(scaled[:, 2]) == 0
+
+
+def test_many_rows_are_thinned_for_the_search_and_not_for_the_learning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(models, "_SEARCH_ROWS", 40)
+    sizes: list[int] = []
+    fit = models.fit_svr
+
+    def counting(x: np.ndarray, y: np.ndarray, chosen: object, **more: object) -> object:
+        sizes.append(len(y))
+        return fit(x, y, chosen, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(models, "fit_svr", counting)
+    MODELS["svr"].fit(PART, 1)
+    assert set(sizes[:-1]) == {40} and sizes[-1] == 120
+
+
+def test_auto_leaves_out_what_cannot_take_so_many_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    few = {name: msgspec.structs.replace(model, most_rows=model.most_rows and 100) for name, model in MODELS.items()}
+    monkeypatch.setattr(models, "MODELS", few)
+    assert fit_auto(PART, 5).chosen["model"] == "ridge"
 
 
 def test_one_group_alone_is_learnt_without_choosing() -> None:

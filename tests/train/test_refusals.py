@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -162,6 +163,19 @@ def test_gates_that_are_met_make_a_model_more_than_proposed(tmp_path: Path) -> N
     limits.write_text("speed = 3\n")
     with pytest.raises(UsageError, match="Object contains unknown field `speed`; the file may set plcc, srocc, rmse"):
         train(options(tmp_path / "t.parquet", require_gate=True, gate=limits))
+
+
+def test_more_rows_than_a_model_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from corekit.driver.train import job
+
+    small = {
+        name: msgspec.structs.replace(model, most_rows=model.most_rows and 50) for name, model in job.MODELS.items()
+    }
+    monkeypatch.setattr(job, "MODELS", small)
+    assert refused(tmp_path, model="svr") == (
+        "--model svr: 90 rows are more than the 50 that it learns from in reasonable time; choose ridge, mlp-v1 or auto, or a smaller "
+        "table"
+    )
 
 
 def test_columns_of_a_cross_table(tmp_path: Path) -> None:

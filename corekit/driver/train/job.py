@@ -94,6 +94,16 @@ def _check_model(name: str) -> None:
         _require("torch", "mlp")
 
 
+def _check_size(name: str, rows: int) -> None:
+    most = MODELS[name].most_rows if name in MODELS else None
+    if most is not None and rows > most:
+        small = ", ".join(other.name for other in MODELS.values() if other.most_rows is None)
+        raise UsageError(
+            f"--model {name}: {rows} rows are more than the {most} that it learns from in reasonable time; choose {small} or {AUTO}, or a "
+            "smaller table"
+        )
+
+
 def _require(package: str, extra: str) -> None:
     import importlib.util
 
@@ -166,6 +176,7 @@ class _Job:
         sets = identity.sets(self._view, options.disable)
         self._sets = sets
         self._data = self._load(self._view, None)
+        _check_size(options.model, self._data.n)
         self.missed = ""
 
     def _load(self, view: TableView, selection: Selection | None, corpus: CorpusInfo | None = None) -> TrainData:
