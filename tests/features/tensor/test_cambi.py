@@ -112,8 +112,7 @@ def test_the_kernels_have_the_sums_of_their_twin(
     assert plain[-1].any() or fmt.height == 1
 
 
-@pytest.mark.parametrize("capability", ["86", "90"])
-@pytest.mark.parametrize("size", [("1920", "1080", "8"), ("3840", "2160", "10")])
+@pytest.mark.parametrize(("capability", "size"), [("86", ("1920", "1080", "8")), ("90", ("3840", "2160", "10"))])
 def test_the_kernels_compile_for_gpus(capability: str, size: tuple[str, ...]) -> None:
     pytest.importorskip("triton")
     code = (
