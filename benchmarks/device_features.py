@@ -20,11 +20,13 @@ import torch
 from benchmarks import machine
 from benchmarks.content import generated_clips
 from corekit.backends.cuda import open_device
-from corekit.features import adm, motion, psnr, vif
+from corekit.features import adm, cambi, motion, psnr, ssimulacra2, vif
 from corekit.features.tensor.adm import Adm
+from corekit.features.tensor.cambi import Cambi
 from corekit.features.tensor.family import Batch, TensorFamily, TensorPlanes
 from corekit.features.tensor.motion import Motion
 from corekit.features.tensor.psnr import Psnr
+from corekit.features.tensor.ssimulacra2 import Ssimulacra2
 from corekit.features.tensor.vif import Vif
 from corekit.model import FrameFormat
 
@@ -34,6 +36,8 @@ FAMILIES: dict[str, tuple[Any, Any]] = {
     "adm": (Adm, adm.Adm),
     "motion": (Motion, motion.Motion),
     "psnr": (Psnr, psnr.Psnr),
+    "cambi": (Cambi, cambi.Cambi),
+    "ssimulacra2": (Ssimulacra2, ssimulacra2.Ssimulacra2),
 }
 CANONICAL = ("vif", "adm", "motion")
 _CHECKED = 2
@@ -52,7 +56,7 @@ def main() -> None:
     device = open_device(arguments.device)
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
     print(f"{name}, torch {torch.__version__}")
-    print(f"{'size':<6} {'bits':>4} {'family':<10} {'pairs/batch':>11} {'pairs/s':>10} {'GB/s':>7} {'differs':>9}")
+    print(f"{'size':<6} {'bits':>4} {'family':<17} {'pairs/batch':>11} {'pairs/s':>10} {'GB/s':>7} {'differs':>9}")
     rows: list[dict[str, Any]] = []
     begun = time.monotonic()
     for size, (width, height) in SIZES.items():
@@ -62,7 +66,7 @@ def main() -> None:
             for row in measure(fmt, clips, device, arguments.pairs):
                 rows.append({"size": size, "depth": depth, **row})
                 print(
-                    f"{size:<6} {depth:>4} {row['family']:<10} {row['pairs']:>11} {row['pairs_per_s']:>10.1f} {row['gb_per_s']:>7.1f} "
+                    f"{size:<6} {depth:>4} {row['family']:<17} {row['pairs']:>11} {row['pairs_per_s']:>10.1f} {row['gb_per_s']:>7.1f} "
                     f"{row['differs']:>9}",
                     flush=True,
                 )
@@ -81,6 +85,8 @@ def measure(fmt: FrameFormat, clips: Any, device: torch.device, pairs: int) -> l
             "vif fused": Vif(fmt, device, fused=True),
             "adm fused": Adm(fmt, device, fused=True),
             "motion fused": Motion(fmt, device, fused=True),
+            "cambi fused": Cambi(fmt, device, fused=True),
+            "ssimulacra2 fused": Ssimulacra2(fmt, device, fused=True),
         }
     pairs = max(1, min(pairs, 16 * 1920 * 1080 // (fmt.width * fmt.height)))
     batch = _batch(fmt, reference, distorted, device, pairs)
@@ -104,7 +110,15 @@ def measure(fmt: FrameFormat, clips: Any, device: torch.device, pairs: int) -> l
 
 def _row(fmt: FrameFormat, name: str, pairs: int, seconds: float, differs: str) -> dict[str, Any]:
     """Bytes are the least that must move: both frames read once."""
-    moved = 2 * pairs * (fmt.frame_bytes if name == "psnr" else fmt.width * fmt.height * fmt.bytes_per_sample)
+    moved = (
+        2
+        * pairs
+        * (
+            fmt.frame_bytes
+            if name.startswith(("psnr", "ssimulacra2"))
+            else fmt.width * fmt.height * fmt.bytes_per_sample
+        )
+    )
     return {
         "family": name, "pairs": pairs, "pairs_per_s": pairs / seconds, "gb_per_s": moved / seconds / 1e9, "differs": differs,
     }  # fmt: skip

@@ -36,3 +36,8 @@ WEIGHTS: Final[npt.NDArray[np.float64]] = np.array([
     ],
 ])
 # fmt: on
+
+
+def has_ssim(channel: int, scale: int) -> bool:
+    """Whether the dissimilarity of a channel has a weight at a scale; where not, its ringing alone may have one, a small one."""
+    return bool(WEIGHTS[channel, scale, :, 0].any())

@@ -40,47 +40,47 @@ from corekit.features._recursive_blur import (
     multiply_columns,
     transpose,
 )
+from corekit.features._ssimulacra2_model import (
+    B_OFFSET,
+    BIAS_ROOT,
+    C2,
+    CB_B,
+    CB_G,
+    CHROMA_SCALE,
+    CR_G,
+    CR_R,
+    CUBE_ROOT_SEED,
+    EOTF,
+    EOTF_TOP,
+    HALF,
+    LUMA_OFFSET,
+    LUMA_SCALE,
+    M00,
+    M01,
+    M02,
+    M10,
+    M11,
+    M12,
+    M20,
+    M21,
+    M22,
+    N_SCALES,
+    ONE,
+    OPSIN_BIAS,
+    QUARTER,
+    THIRD,
+    TWO,
+    X_OFFSET,
+    X_SCALE,
+    Y_OFFSET,
+    ZERO,
+    F,
+    pyramid,
+    score,
+)
 from corekit.features._ssimulacra2_weights import WEIGHTS
 from corekit.features.family import FeatureFamily, Planes, Values
 from corekit.model import FrameFormat
-
-F = np.float32
-N_SCALES = 6
-MIN_SIDE = 8
-C2 = F(0.0009)
-
-ZERO, HALF, ONE, TWO = F(0), F(0.5), F(1), F(2)
-# Y'CbCr to R'G'B', BT.709 limited range on the scale of 8 bits
-KR, KG, KB = F(0.2126), F(0.7152), F(0.0722)
-CR_R, CB_B = TWO * (ONE - KR), TWO * (ONE - KB)
-CB_G, CR_G = -(TWO * KB * (ONE - KB)) / KG, -(TWO * KR * (ONE - KR)) / KG
-LUMA_SCALE, CHROMA_SCALE, LUMA_OFFSET = F(255) / F(219), F(255) / F(224), F(16) / F(255)
-# linear RGB to mixed cone responses (libjxl opsin_params.h)
-M00, M02, M10, M12, M20, M21 = F(0.30), F(0.078), F(0.23), F(0.078), F(0.24342268924547819), F(0.20476744424496821)
-M01, M11, M22 = ONE - M00 - M02, ONE - M10 - M12, ONE - M20 - M21
-OPSIN_BIAS = F(0.0037930732552754493)
-THIRD = ONE / F(3)
-CUBE_ROOT_SEED = 0x2A5137A0
-X_SCALE, X_OFFSET, Y_OFFSET, B_OFFSET = F(14), F(0.42), F(0.01), F(0.55)
-QUARTER = F(0.25)
-EOTF_TOP = 1023
-
-
-def _eotf_table() -> npt.NDArray[np.float32]:
-    """The sRGB transfer function at 1024 points; between them the fork interpolates linearly."""
-    signal = [i / EOTF_TOP for i in range(EOTF_TOP + 1)]
-    return np.array([v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4 for v in signal], np.float32)
-
-
-def _cube_root_of_bias() -> np.float32:
-    root = (np.array([OPSIN_BIAS]).view(np.uint32) // np.uint32(3) + np.uint32(CUBE_ROOT_SEED)).view(np.float32)[0]
-    for _ in range(2):
-        root = (TWO * root + OPSIN_BIAS / (root * root)) * THIRD
-    return F(root)
-
-
-EOTF = _eotf_table()
-BIAS_ROOT = _cube_root_of_bias()
 
 
 class Ssimulacra2(FeatureFamily):
@@ -93,7 +93,7 @@ class Ssimulacra2(FeatureFamily):
     names: ClassVar[tuple[str, ...]] = ("ssimulacra2",)
 
     def __init__(self, fmt: FrameFormat, rungs: int = 1) -> None:
-        shapes = _pyramid(fmt.height, fmt.width)
+        shapes = pyramid(fmt.height, fmt.width)
         self._peak = F((1 << fmt.bit_depth) - 1)
         self._shifts = (int(fmt.chroma == "420"), int(fmt.chroma != "444"))
         linear = [np.zeros((3, *shape), np.float32) for shape in shapes[1:]]
@@ -114,7 +114,7 @@ class Ssimulacra2(FeatureFamily):
             means = self._work.sums.reshape(3, 6, TILE).sum(axis=2) / (height * width)
             self._norms[:, scale, 0] = means[:, :3]
             self._norms[:, scale, 1] = np.sqrt(np.sqrt(means[:, 3:]))
-        out[0] = _score(float((WEIGHTS * self._norms).sum()))
+        out[0] = score(float((WEIGHTS * self._norms).sum()))
 
 
 class _Kept(NamedTuple):
@@ -173,21 +173,6 @@ def _work(fmt: FrameFormat) -> _Work:
         tile=np.zeros(3 * BAND * TILE, np.float32),
         sums=np.zeros((3, 6 * TILE), np.float64),
     )
-
-
-def _pyramid(height: int, width: int) -> list[tuple[int, int]]:
-    shapes: list[tuple[int, int]] = []
-    while min(height, width) >= MIN_SIDE and len(shapes) < N_SCALES:
-        shapes.append((height, width))
-        height, width = (height + 1) // 2, (width + 1) // 2
-    return shapes
-
-
-def _score(distance: float) -> float:
-    """Map the weighted sum of norms to the scale of the score (fitted by the author of SSIMULACRA 2)."""
-    distance *= 0.9562382616834844
-    distance = 2.326765642916932 * distance - 0.020884521182843837 * distance**2 + 6.248496625763138e-05 * distance**3
-    return 100.0 - 10.0 * distance**0.6276336467831387 if distance > 0.0 else 100.0
 
 
 @kernel()

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from corekit.features import _recursive_blur as blur
+from corekit.features import _recursive_gaussian as blur
 from corekit.features._ssimulacra2_weights import WEIGHTS
 from corekit.features.family import Planes
 from corekit.features.registry import undefined

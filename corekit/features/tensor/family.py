@@ -63,7 +63,7 @@ class TensorFamily(ABC):
 
     @abstractmethod
     def sums(self, batch: Batch) -> torch.Tensor:
-        """Sums over each pair: int64, shape ``(n_pairs, n_sums)``, on the device."""
+        """Sums over each pair: int64 (the bits of float64 where integers cannot hold them), shape ``(n_pairs, n_sums)``, on the device."""
 
     @abstractmethod
     def scores(self, sums: Integers) -> Values:

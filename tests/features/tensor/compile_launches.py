@@ -17,10 +17,11 @@ from triton.runtime.jit import JITFunction
 
 from corekit.features.tensor.cambi import Cambi
 from corekit.features.tensor.family import TensorFamily
+from corekit.features.tensor.ssimulacra2 import Ssimulacra2
 from corekit.model import FrameFormat
 from tests.features.tensor.batches import batch
 
-FAMILIES: dict[str, Any] = {family.__name__: family for family in (Cambi,)}
+FAMILIES: dict[str, Any] = {family.__name__: family for family in (Cambi, Ssimulacra2)}
 _DIVISIBLE = [["tt.divisibility", 16]]
 
 
@@ -45,7 +46,7 @@ class _Compiler:
                 signature[name], constants[index,] = "constexpr", value
                 continue
             signature[name] = _type_of(value)
-            if (value if isinstance(value, int) else value.data_ptr()) % 16 == 0:
+            if _is_divisible(value):
                 attributes[index,] = _DIVISIBLE
         key = f"{kernel.__name__} {signature} {constants} {attributes}"
         if key not in self._done:
@@ -55,7 +56,15 @@ class _Compiler:
             print(kernel.__name__, len(compiled.asm["cubin"]), "bytes,", compiled.metadata.shared, "shared")
 
 
+def _is_divisible(value: Any) -> bool:
+    if isinstance(value, float):
+        return False
+    return bool((value if isinstance(value, int) else value.data_ptr()) % 16 == 0)
+
+
 def _type_of(value: Any) -> str:
+    if isinstance(value, float):
+        return "fp32"
     if isinstance(value, int):
         return "i32" if abs(value) < 1 << 31 else "i64"
     name = str(value.dtype).removeprefix("torch.")
