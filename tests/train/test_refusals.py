@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 
 from corekit import CorpusError, GateError, UsageError, read_manifest, train
+from corekit.learning.models import MODELS
 from tests.train.clips import columns, options, write_table
 
 
@@ -168,9 +169,7 @@ def test_gates_that_are_met_make_a_model_more_than_proposed(tmp_path: Path) -> N
 def test_more_rows_than_a_model_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from corekit.driver.train import job
 
-    small = {
-        name: msgspec.structs.replace(model, most_rows=model.most_rows and 50) for name, model in job.MODELS.items()
-    }
+    small = {name: msgspec.structs.replace(model, most_rows=model.most_rows and 50) for name, model in MODELS.items()}
     monkeypatch.setattr(job, "MODELS", small)
     assert refused(tmp_path, model="svr") == (
         "--model svr: 90 rows are more than the 50 that it learns from in reasonable time; choose ridge, mlp-v1 or auto, or a smaller "
