@@ -99,7 +99,7 @@ def _steps(fmt: FrameFormat, rng: np.random.Generator) -> Picture:
         (FrameFormat(216, 1, 12, "444"), PICTURES["bands"], "bt1886"),
         (FrameFormat(3140, 9, 10, "420"), _steps, "bt1886"),
     ],
-    ids=str,
+    ids=lambda value: getattr(value, "__name__", str(value)),
 )
 def test_the_kernels_have_the_sums_of_their_twin(
     fmt: FrameFormat, make: Callable[..., Picture], eotf: Eotf, monkeypatch: pytest.MonkeyPatch
