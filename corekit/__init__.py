@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from corekit.backends.base import BackendInfo, Extractor, Group, GroupSession, Pair, PairFeatures
+    from corekit.backends.base import BackendInfo, DeviceLost, Extractor, Group, GroupSession, Pair, PairFeatures
     from corekit.driver.audit import AuditReport, Finding, audit
     from corekit.driver.corpus import Corpus, open_corpus
     from corekit.driver.enrich import EnrichOptions, EnrichReport, enrich
@@ -76,6 +76,7 @@ __all__ = [
     "Corpus",
     "CorpusError",
     "CorpusInfo",
+    "DeviceLost",
     "Encode",
     "EnrichManifest",
     "EnrichOptions",
@@ -148,7 +149,7 @@ __all__ = [
 ]
 
 _HOME = {
-    "backends.base": ("BackendInfo", "Extractor", "Group", "GroupSession", "Pair", "PairFeatures"),
+    "backends.base": ("BackendInfo", "DeviceLost", "Extractor", "Group", "GroupSession", "Pair", "PairFeatures"),
     "driver.audit": ("AuditReport", "Finding", "audit"),
     "driver.corpus": ("Corpus", "open_corpus"),
     "driver.evaluate": ("EvaluateOptions", "evaluate"),

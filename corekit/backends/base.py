@@ -45,6 +45,10 @@ class Group(Struct, frozen=True, kw_only=True):
     pairs: tuple[Pair, ...]
 
 
+class DeviceLost(SystemExit):
+    """The device does not answer any more: this process cannot go on, another one may."""
+
+
 class PairFeatures:
     """Per-frame values of one pair: feature name to float64 array of shape ``(n_frames,)``; NaN or inf where undefined."""
 
@@ -82,6 +86,14 @@ class Extractor(ABC):
     """What of the backend changes values: its numeric class, library versions, options."""
     reads_video: bool = True
     """False for a backend that needs no decoded frames; ``push`` is then never called."""
+    devices: tuple[str, ...] = ()
+    """Values of ``--device`` that get one worker process each, in which threads measure groups side by side with one extractor.
+
+    Its sessions are then opened and fed from several threads. Empty: every worker is a process with an extractor of its own.
+    """
+
+    frames_on: str = ""
+    """Torch device on which ``push`` takes planes as tensors too; empty where it takes arrays alone."""
 
     def lacks(self, feature: str, fmt: FrameFormat) -> str | None:
         """Why this backend has no value of ``feature`` for frames of ``fmt`` (one clause), or None where it has."""

@@ -76,7 +76,19 @@ def _as_on_the_command_line(option: click.Option, value: Any) -> bool | str | li
     "--features", metavar="LIST", help="canonical, full, none, or names, comma-separated.  [default: the corpus's]"
 )
 @click.option("--backend", default="auto", metavar="NAME", help="Backend, as `corekit backends` lists it.")
-@click.option("--device", default="auto", metavar="DEVICE", help="Device of the backend.")
+@click.option("--device", default="auto", metavar="DEVICE", help="Device of the backend; auto takes every GPU.")
+@click.option(
+    "--decode",
+    type=click.Choice(["cpu", "nvdec", "auto"]),
+    default="cpu",
+    help="Decode on the CPU, on the backend's GPU, or there where it is checked to give the same frames.",
+)
+@click.option(
+    "--fallback",
+    default="",
+    metavar="NAME",
+    help="Go on with this backend where --backend cannot start or its GPU is lost.",
+)
 @click.option(
     "--pairing", type=click.Choice(["fr", "nr", "synthetic"]), help="How clips are compared.  [default: the corpus's]"
 )
@@ -103,7 +115,9 @@ def _as_on_the_command_line(option: click.Option, value: Any) -> bool | str | li
     help="Option of the corpus plugin or the backend; repeatable.",
 )
 @click.option("--disable", multiple=True, metavar="NAME", help="Never import the plugin of that name; repeatable.")
-@click.option("--workers", type=int, default=1, help="Worker processes.")
+@click.option(
+    "--workers", type=int, default=1, help="Contents measured at once: processes, or threads that feed a GPU."
+)
 @click.option("--shard", default="", metavar="I/N", help="Take the I-th of N parts of the contents.")
 @click.option("--limit", type=int, metavar="N", help="Whole contents, in the order of their hash, until N rows.")
 @click.option(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+import msgspec
 from msgspec import Struct
 
 from corekit.backends.base import BackendInfo
 from corekit.driver.options import RunOptions
-from corekit.errors import BackendError, CorekitError
+from corekit.errors import BackendError, CorekitError, UsageError
 from corekit.plugins import discovery
 from corekit.plugins.composition import Composition, parse_options
 
@@ -28,26 +29,63 @@ class BackendStatus(Struct, frozen=True, kw_only=True):
     versions: dict[str, str]
 
 
-def choose_backend(composition: Composition, options: RunOptions) -> tuple[BackendInfo, str]:
-    """Register the backend of a run; returns its description, and a line to tell where a better one does not work.
+class Choice(Struct, frozen=True, kw_only=True):
+    """The backend of a run, and the one that takes its place where it fails."""
+
+    info: BackendInfo
+    device: str
+    note: str = ""
+    """Why a better one is not used, to be told; empty where there is nothing to tell."""
+    fallback: BackendInfo | None = None
+    passed_over: BackendInfo | None = None
+    """The backend that was asked for, where its fallback is used from the start."""
+
+
+def choose_backend(composition: Composition, options: RunOptions) -> Choice:
+    """Register the backend of a run.
 
     Raises
     ------
     BackendError
         ``auto`` was asked for and none works here: says for each why not.
+    UsageError
+        ``fallback`` gives other numbers than the backend.
     """
     if options.backend != "auto":
-        return composition.add_backend(options.backend), ""
+        if not options.fallback:
+            return Choice(info=composition.add_backend(options.backend), device=options.device)
+        asked = Composition(options.disable).add_backend(options.backend)
+        fallback = _fallback(asked, options)
+        status = _status(asked.name, options.disable, options.device, options.settings)
+        if status.usable:
+            return Choice(info=composition.add_backend(asked.name), device=options.device, fallback=fallback)
+        note = f"{asked.name}: {status.reason}; using {fallback.name}"
+        return Choice(info=composition.add_backend(fallback.name), device="auto", note=note, passed_over=asked)
     present = {point.name for point in discovery.installed("backend")} - discovery.disabled_names(options.disable)
     tried: list[str] = []
     for name in AUTO_ORDER:
         if name in present:
-            status = _status(name, options.disable, options.device)
+            status = _status(name, options.disable, options.device, options.settings)
             if status.usable:
-                return composition.add_backend(name), "; ".join([*tried, f"using {name}"]) if tried else ""
+                note = "; ".join([*tried, f"using {name}"]) if tried else ""
+                info = composition.add_backend(name)
+                fallback_info = _fallback(info, options) if options.fallback not in ("", name) else None
+                return Choice(info=info, device=options.device, note=note, fallback=fallback_info)
             tried.append(f"{name}: {status.reason}")
     reasons = "; ".join(tried) or "none is installed"
     raise BackendError(f"no backend works here ({reasons}); install one, or name one with --backend")
+
+
+def _fallback(asked: BackendInfo, options: RunOptions) -> BackendInfo:
+    if options.fallback == asked.name:
+        raise UsageError(f"--fallback {asked.name}: this is the backend itself; name another, or leave it out")
+    fallback = Composition(options.disable).add_backend(options.fallback)
+    if fallback.numeric_class != asked.numeric_class:
+        raise UsageError(
+            f"--fallback {fallback.name}: its numbers ({fallback.numeric_class}) are not those of {asked.name} "
+            f"({asked.numeric_class}), and one table must not mix them; leave it out"
+        )
+    return fallback
 
 
 def backend_statuses(disable: Sequence[str] = (), *, device: str = "auto") -> list[BackendStatus]:
@@ -59,7 +97,8 @@ def backend_statuses(disable: Sequence[str] = (), *, device: str = "auto") -> li
     ]
 
 
-def _status(name: str, disable: Sequence[str], device: str) -> BackendStatus:
+def _status(name: str, disable: Sequence[str], device: str, settings: Mapping[str, str] | None = None) -> BackendStatus:
+    """Start a backend with those of the settings that are its own, and see whether it works."""
     title, distribution, reason = "", "", ""
     versions: dict[str, str] = {}
     try:
@@ -67,7 +106,9 @@ def _status(name: str, disable: Sequence[str], device: str) -> BackendStatus:
         composition = Composition(disable)
         info = composition.add_backend(name)
         title = info.title
-        extractor = composition.extractor((), device=device, options=parse_options(info.options, {}, name))
+        known = {field.encode_name for field in msgspec.structs.fields(info.options)}
+        own = {key: value for key, value in (settings or {}).items() if key in known}
+        extractor = composition.extractor((), device=device, options=parse_options(info.options, own, name))
         versions = dict(extractor.versions)
         extractor.close()
     except CorekitError as error:

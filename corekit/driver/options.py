@@ -14,6 +14,7 @@ from corekit.schema import FEATURE_SETS, FEATURES
 
 FrameMismatch = Literal["error", "shortest"]
 Identity = Literal["null", "floor", "compute"]
+Decode = Literal["cpu", "nvdec", "auto"]
 
 
 class RunOptions(Struct, frozen=True, kw_only=True):
@@ -26,6 +27,10 @@ class RunOptions(Struct, frozen=True, kw_only=True):
     """Table to write; None is ``<corpus>.parquet`` in the working folder."""
     backend: str = "auto"
     device: str = "auto"
+    decode: Decode = "cpu"
+    """Where clips are decoded: on the CPU, on the GPU of the backend, or on that GPU where it gives the CPU's planes."""
+    fallback: str = ""
+    """Backend of the same numbers with which a run goes on where its own cannot be started or loses its device; empty ends it."""
     features: str | None = None
     """A set (canonical, full, none), feature names, or both, comma-separated; None is the corpus's default."""
     pairing: Pairing | None = None

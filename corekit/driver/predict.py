@@ -142,7 +142,7 @@ def _measure(
     backend = "none"
     if features:
         run = RunOptions(corpus="", backend=options.backend, device=options.device, disable=options.disable)
-        info, _ = choose_backend(composition, run)
+        info = choose_backend(composition, run).info
         extractor = composition.extractor(
             features, device=options.device, options=parse_options(info.options, {}, info.name)
         )
@@ -154,6 +154,7 @@ def _measure(
         root=os.sep,
         backend=backend,
         device=options.device,
+        decode="cpu",
         backend_settings={},
         disable=options.disable,
         features=features,

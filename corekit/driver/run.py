@@ -174,12 +174,13 @@ class _Run:
         if not open_tasks:
             return
         options = self._session.options
-        settings = self._session.settings(self._outputs)
+        workers = self._session.workers(self._outputs, open_tasks)
+        fallback = self._session.fallback(self._outputs, open_tasks)
         last_snapshot = time.monotonic()
         self._progress.start(total=len(self._by_name), done=len(self._done), failed=len(self._failed))
         try:
             self._prepare()
-            with Pool(settings, workers=min(options.workers, open_tasks)) as pool:
+            with Pool(workers, fallback=fallback) as pool:
                 for message in pool.answers(self._jobs()):
                     self._take(message)
                     if self._stopped_because:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 
+import msgspec
+
 from corekit.backends.base import BackendInfo, Extractor
 from corekit.driver import measure
-from corekit.driver.backends import choose_backend
+from corekit.driver.backends import Choice, choose_backend
 from corekit.driver.corpus import Corpus, open_for_run
 from corekit.driver.options import RunOptions, resolve_features
 from corekit.driver.plan import Plan, make_plan
 from corekit.driver.publish import Outputs
 from corekit.driver.tasks import Hashed, Settings, Task, task_identity
-from corekit.errors import ClipError, CorpusError
+from corekit.errors import ClipError, CorpusError, UsageError
 from corekit.files import sha256_file
 from corekit.frames import has_part
 from corekit.ledger import Failure, Ledger
@@ -31,21 +33,30 @@ class Session:
         self.broken_extensions = self.composition.add_extensions()
         features = resolve_features(options.features or info.default_features)
         self.extractor: Extractor | None = None
-        self.backend: BackendInfo | None = None
-        self.note = ""
+        self.choice: Choice | None = None
         self.backend_settings: dict[str, str] = {}
-        corpus_owner, backend_owner = f"corpus {info.name}", ""
+        corpus_owner = f"corpus {info.name}"
         owners = {corpus_owner: info.options}
         if features:
-            self.backend, self.note = choose_backend(self.composition, options)
-            backend_owner = f"backend {self.backend.name}"
-            owners[backend_owner] = self.backend.options
+            self.choice = choose_backend(self.composition, options)
+            backends = (self.choice.info, self.choice.fallback, self.choice.passed_over)
+            owners |= {f"backend {backend.name}": backend.options for backend in backends if backend is not None}
         routed = route_settings(options.settings, owners)
-        if self.backend is not None:
-            self.backend_settings = routed[backend_owner]
-            parsed = parse_options(self.backend.options, self.backend_settings, self.backend.name)
-            self.extractor = self.composition.extractor(features, device=options.device, options=parsed)
+        if self.choice is not None:
+            backend = self.choice.info
+            self.backend_settings = routed[f"backend {backend.name}"]
+            parsed = parse_options(backend.options, self.backend_settings, backend.name)
+            self.extractor = self.composition.extractor(features, device=self.choice.device, options=parsed)
             stack.callback(self.extractor.close)
+            self._fallback_settings: dict[str, str] = {}
+            if self.choice.fallback is not None:
+                self._fallback_settings = routed[f"backend {self.choice.fallback.name}"]
+                self._check_fallback(self.choice.fallback)
+            if options.decode == "nvdec" and not self.extractor.frames_on:
+                raise UsageError(
+                    f"--decode nvdec: backend {backend.name} takes no frames from a GPU here; give --backend cuda on a GPU, "
+                    "or leave --decode out"
+                )
         self.corpus: Corpus = open_for_run(self.composition, options, routed[corpus_owner])
         self.plan: Plan = make_plan(self.corpus, options, features, routed[corpus_owner])
         for task in self.plan.tasks:
@@ -53,16 +64,47 @@ class Session:
 
     @property
     def backend_name(self) -> str:
-        return self.backend.name if self.backend else "none"
+        return self.choice.info.name if self.choice else "none"
 
-    def settings(self, outputs: Outputs) -> Settings:
-        """What the workers must know."""
+    @property
+    def note(self) -> str:
+        """What is to be told of the choice of the backend; mostly empty."""
+        return self.choice.note if self.choice else ""
+
+    def workers(self, outputs: Outputs, jobs: int) -> list[Settings]:
+        """What each worker process must know; ``jobs`` are there to be measured.
+
+        A backend that holds devices gets a process for each, which measures its share of ``--workers`` jobs at once.
+        """
+        count = min(self.options.workers, jobs)
+        device = self.choice.device if self.choice else "auto"
+        backend = self.choice.info if self.choice else None
+        settings = self._settings(outputs, backend, device, self.backend_settings)
+        devices = self.extractor.devices[:count] if self.extractor else ()
+        if not devices:
+            return [settings] * count
+        return [
+            msgspec.structs.replace(settings, device=name, threads=len(range(index, count, len(devices))))
+            for index, name in enumerate(devices)
+        ]
+
+    def fallback(self, outputs: Outputs, jobs: int) -> list[Settings]:
+        """What the workers must know that take the place of those whose backend fails; empty where none may."""
+        if self.choice is None or self.choice.fallback is None:
+            return []
+        settings = self._settings(outputs, self.choice.fallback, "auto", self._fallback_settings)
+        return [settings] * min(self.options.workers, jobs)
+
+    def _settings(
+        self, outputs: Outputs, backend: BackendInfo | None, device: str, backend_settings: dict[str, str]
+    ) -> Settings:
         options = self.options
         return Settings(
             root=str(self.corpus.root),
-            backend=self.backend.name if self.backend else None,
-            device=options.device,
-            backend_settings=self.backend_settings,
+            backend=backend.name if backend else None,
+            device=device,
+            decode=options.decode,
+            backend_settings=backend_settings,
             disable=options.disable,
             features=self.plan.features,
             identity=options.identity,
@@ -70,6 +112,20 @@ class Session:
             frames_dir=str(outputs.frames_dir) if options.frames else None,
             timeout_s=options.timeout_s,
         )
+
+    def _check_fallback(self, fallback: BackendInfo) -> None:
+        """Refuse a fallback whose rows would not be those of the backend."""
+        assert self.extractor is not None
+        composition = Composition(self.options.disable)
+        options = parse_options(fallback.options, self._fallback_settings, fallback.name)
+        composition.add_backend(fallback.name)
+        other = composition.extractor((), device="auto", options=options)
+        other.close()
+        if dict(other.identity) != dict(self.extractor.identity):
+            raise UsageError(
+                f"--fallback {fallback.name}: its values are not those of {self.backend_name} "
+                f"({dict(other.identity)} against {dict(self.extractor.identity)}), and one table must not mix them; leave it out"
+            )
 
     def missing_matters(self) -> bool:
         """Whether a missing clip makes the run incomplete."""

@@ -8,10 +8,12 @@ from collections.abc import Mapping
 import msgspec
 from msgspec import Struct
 
-from corekit.driver.options import FrameMismatch, Identity
+from corekit.driver.options import Decode, FrameMismatch, Identity
 from corekit.ledger import FileStamp
 from corekit.model import Clip, Encode, JSONValue, Measurement, Pairing
 
+DEVICE_LOST = 75
+"""Exit code of a worker whose device does not answer any more (EX_TEMPFAIL of sysexits.h)."""
 DEFINITIONS_VERSION = 1
 """Raised whenever a feature's definition or its pooling changes, so that no older value is reused."""
 
@@ -23,6 +25,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     backend: str | None
     """None measures no feature: headers and digests alone."""
     device: str
+    decode: Decode
     backend_settings: Mapping[str, str]
     disable: tuple[str, ...]
     features: tuple[str, ...]
@@ -30,6 +33,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     frame_mismatch: FrameMismatch
     frames_dir: str | None
     timeout_s: float
+    threads: int = 1
+    """Jobs that one worker measures at once; more than one where its backend holds a device for all of them."""
 
 
 class Task(Struct, frozen=True, kw_only=True):
@@ -59,10 +64,12 @@ class Ready(Struct, frozen=True, tag=True):
 
 
 class Beat(Struct, frozen=True, tag=True):
-    """The worker is alive; ``frames`` distorted frames were handled since the last beat."""
+    """A job goes on; ``frames`` distorted frames were handled since its last beat."""
 
     frames: int = 0
     note: str = ""
+    job: int | None = None
+    """Number of the job; None where no single one is meant."""
 
 
 class Hashed(Struct, frozen=True, tag=True):
@@ -100,6 +107,8 @@ class Unusable(Struct, frozen=True, tag=True):
     """The worker cannot work at all."""
 
     message: str
+    backend: bool = False
+    """It is the backend that cannot be started; another one might."""
 
 
 FromWorker = Ready | Beat | Hashed | Done | Failed | JobDone | Unusable

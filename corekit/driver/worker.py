@@ -1,6 +1,7 @@
 """A worker process: starts the one backend, then measures the jobs that come over a socket until it closes.
 
-Run as ``python -m corekit.driver.worker FD`` by the pool; messages are msgspec structs, nothing is pickled.
+Run as ``python -m corekit.driver.worker FD`` by the pool; messages are msgspec structs, nothing is pickled. A worker whose backend
+holds a device measures several jobs at once, each in a thread of its own: decoding and hashing leave Python's lock.
 """
 
 from __future__ import annotations
@@ -11,13 +12,28 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from multiprocessing.connection import Connection
 
 import msgspec
 
-from corekit.backends.base import Extractor
+from corekit.backends.base import DeviceLost, Extractor
 from corekit.driver.measure import StateError, measure_job
-from corekit.driver.tasks import Beat, Done, Failed, FromWorker, Job, JobDone, Ready, Settings, Task, Unusable
+from corekit.driver.tasks import (
+    DEVICE_LOST,
+    Beat,
+    Done,
+    Failed,
+    FromWorker,
+    Job,
+    JobDone,
+    Ready,
+    Settings,
+    Task,
+    Unusable,
+)
 from corekit.errors import ClipError, CorekitError
 from corekit.plugins.composition import Composition, parse_options
 
@@ -29,13 +45,11 @@ class RunGone(BaseException):
 
 
 class Channel:
-    """The worker's end of the socket."""
+    """The worker's end of the socket; any thread may send."""
 
     def __init__(self, descriptor: int) -> None:
         self._connection = Connection(descriptor)
-        self._encoder = msgspec.msgpack.Encoder()
-        self._last_beat = 0.0
-        self._frames = 0
+        self._lock = threading.Lock()
 
     def receive_settings(self) -> Settings:
         return msgspec.msgpack.decode(self._receive(), type=Settings)
@@ -44,9 +58,10 @@ class Channel:
         return msgspec.msgpack.decode(self._receive(), type=Job)
 
     def send(self, message: FromWorker) -> None:
-        content = self._encoder.encode(message)
+        content = msgspec.msgpack.encode(message)
         try:
-            self._connection.send_bytes(content)
+            with self._lock:
+                self._connection.send_bytes(content)
         except OSError as error:
             raise RunGone from error
 
@@ -56,16 +71,26 @@ class Channel:
         except (EOFError, OSError) as error:
             raise RunGone from error
 
+
+class Pulse:
+    """The beats of one job."""
+
+    def __init__(self, channel: Channel, job: int) -> None:
+        self._channel = channel
+        self._job = job
+        self._last = 0.0
+        self._frames = 0
+
     def beat(self, frames: int) -> None:
         """Say at most twice a second that work goes on."""
         self._frames += frames
         now = time.monotonic()
-        if now - self._last_beat >= _BEAT_S:
-            self.send(Beat(self._frames))
-            self._last_beat, self._frames = now, 0
+        if now - self._last >= _BEAT_S:
+            self._channel.send(Beat(self._frames, job=self._job))
+            self._last, self._frames = now, 0
 
-    def flush_beat(self) -> None:
-        self._last_beat = 0.0
+    def flush(self) -> None:
+        self._last = 0.0
         self.beat(0)
 
 
@@ -74,23 +99,43 @@ def main(descriptor: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the run's to handle
     threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
     channel = Channel(descriptor)
+    _or_end(channel, partial(_serve_all, channel))
+
+
+def _serve_all(channel: Channel) -> None:
+    settings = channel.receive_settings()
     try:
-        settings = channel.receive_settings()
-        try:
-            extractor = open_extractor(settings)
-        except CorekitError as error:
-            channel.send(Unusable(str(error)))
-            return
-        if extractor is not None:
-            extractor.notify = lambda text: channel.send(Beat(0, text))  # type: ignore[method-assign]
-        channel.send(Ready())
+        extractor = open_extractor(settings)
+    except CorekitError as error:
+        channel.send(Unusable(str(error), backend=True))
+        return
+    if extractor is not None:
+        extractor.notify = lambda text: channel.send(Beat(0, text))  # type: ignore[method-assign]
+    channel.send(Ready())
+    if settings.threads == 1:
+        while True:
+            _serve(channel.receive_job(), settings, extractor, channel)
+    with ThreadPoolExecutor(settings.threads) as threads:
         while True:
             job = channel.receive_job()
-            _serve(job, settings, extractor, channel)
+            threads.submit(_or_end, channel, partial(_serve, job, settings, extractor, channel))
+
+
+def _or_end(channel: Channel, work: Callable[[], None]) -> None:
+    """Do a worker's work; where it cannot go on, the process ends, whichever thread notices."""
+    try:
+        work()
+    except DeviceLost as error:
+        print(error, file=sys.stderr, flush=True)
+        os._exit(DEVICE_LOST)
     except StateError as error:
         channel.send(Unusable(str(error)))
+        os._exit(1)
     except RunGone:
         _end_group()
+    except BaseException:
+        traceback.print_exc()
+        os._exit(1)
 
 
 def open_extractor(settings: Settings) -> Extractor | None:
@@ -116,16 +161,17 @@ def _end_group() -> None:
 
 
 def _serve(job: Job, settings: Settings, extractor: Extractor | None, channel: Channel) -> None:
-    _measure(job, settings, extractor, channel)
-    channel.flush_beat()
+    pulse = Pulse(channel, job.number)
+    _measure(job, settings, extractor, channel, pulse)
+    pulse.flush()
     channel.send(JobDone(job.number))
 
 
-def _measure(job: Job, settings: Settings, extractor: Extractor | None, channel: Channel) -> None:
+def _measure(job: Job, settings: Settings, extractor: Extractor | None, channel: Channel, pulse: Pulse) -> None:
     """Measure a job; where the backend breaks over several tasks, each alone, so that only the guilty one fails."""
     answered = set()
     try:
-        for message in measure_job(job, settings, extractor, channel.beat):
+        for message in measure_job(job, settings, extractor, pulse.beat):
             channel.send(message)
             if isinstance(message, Done | Failed):
                 answered.add(message.clip)
@@ -137,7 +183,7 @@ def _measure(job: Job, settings: Settings, extractor: Extractor | None, channel:
             if len(job.tasks) == 1:
                 channel.send(_broken(task, error))
             else:
-                _measure(msgspec.structs.replace(job, tasks=(task,)), settings, extractor, channel)
+                _measure(msgspec.structs.replace(job, tasks=(task,)), settings, extractor, channel, pulse)
 
 
 def _broken(task: Task, error: Exception) -> Failed:

@@ -13,11 +13,13 @@ import pytest
 from tests.run.kit import Lab
 
 HERE = Path(__file__).parent
+MODULES = ("corekit_toy_corpus", "corekit_toy_backend", "corekit_toy_spare_backend")
 ENTRY_POINTS = """\
 [corekit.corpora]
 toy = corekit_toy_corpus
 [corekit.backends]
 toy = corekit_toy_backend
+spare = corekit_toy_spare_backend
 """
 
 
@@ -25,8 +27,8 @@ toy = corekit_toy_backend
 def toy_distribution(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A stranger's distribution, installed as a folder on the module path."""
     site = tmp_path_factory.mktemp("site")
-    for module in ("corekit_toy_corpus.py", "corekit_toy_backend.py"):
-        shutil.copy(HERE / module, site)
+    for module in MODULES:
+        shutil.copy(HERE / f"{module}.py", site)
     metadata = site / "corekit_toy-1.0.dist-info"
     metadata.mkdir()
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: corekit-toy\nVersion: 1.0\n")
@@ -37,7 +39,7 @@ def toy_distribution(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]
         patch.delenv("SOURCE_DATE_EPOCH", raising=False)
         patch.delenv("COREKIT_DISABLE", raising=False)
         yield site
-    for module_name in ("corekit_toy_corpus", "corekit_toy_backend"):
+    for module_name in MODULES:
         sys.modules.pop(module_name, None)
 
 

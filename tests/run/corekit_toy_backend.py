@@ -1,7 +1,7 @@
 """A stranger's backend for the tests of the run: quick numbers from numpy, a journal of its work, trouble on demand.
 
 ``--set journal=FILE`` gets a line for every clip that is measured. ``--set trouble=FILE`` holds lines ``CLIP KIND``; a clip
-named there makes the backend misbehave in that way.
+named there makes the backend misbehave in that way. ``--set devices="toy:0 toy:1"`` gives it devices, each with one worker.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,6 +23,7 @@ from corekit import (
     BackendError,
     BackendInfo,
     ClipError,
+    DeviceLost,
     Extractor,
     FrameFormat,
     Group,
@@ -37,6 +39,7 @@ OFFERED = ("psnr_y", "motion2", "cambi")
 class ToyOptions(Struct, frozen=True, forbid_unknown_fields=True):
     journal: str = ""
     trouble: str = ""
+    devices: str = ""
 
 
 @hookimpl
@@ -47,6 +50,8 @@ def corekit_backend() -> BackendInfo:
 @hookimpl
 def corekit_extract_features(features: tuple[str, ...], device: str, options: ToyOptions) -> Extractor:
     start = _troubles(options).get("*")
+    if start == "never":
+        raise BackendError("there is no toy shop; build one")
     module = sys.modules["__main__"].__spec__
     in_worker = module is not None and module.name == "corekit.driver.worker"
     if start == "unusable" and in_worker:
@@ -54,25 +59,27 @@ def corekit_extract_features(features: tuple[str, ...], device: str, options: To
     if start == "stillborn" and in_worker:
         print("no spark", file=sys.stderr, flush=True)
         os._exit(9)
-    return ToyExtractor(options)
+    return ToyExtractor(options, device)
 
 
 class ToyExtractor(Extractor):
-    def __init__(self, options: ToyOptions) -> None:
+    def __init__(self, options: ToyOptions, device: str) -> None:
         self._options = options
-        self.versions = {"toy": "1"}
+        self.devices = tuple(options.devices.split())
+        self.versions = {"toy": "1", "device": device}
         self.identity = {"class": "toy", "toy": "1"}
 
     def lacks(self, feature: str, fmt: FrameFormat) -> str | None:
         return None if feature in OFFERED else f"a toy has no {feature}"
 
     def open_group(self, group: Group) -> GroupSession:
-        return ToySession(self._options, group)
+        return ToySession(self._options, group, self.versions["device"])
 
 
 class ToySession(GroupSession):
-    def __init__(self, options: ToyOptions, group: Group) -> None:
+    def __init__(self, options: ToyOptions, group: Group, device: str) -> None:
         self._options = options
+        self._device = device
         self._group = group
         self._troubles = _troubles(options)
         self._values: list[dict[str, list[float]]] = [{name: [] for name in OFFERED} for _ in group.pairs]
@@ -86,6 +93,10 @@ class ToySession(GroupSession):
             if planes is None:
                 continue
             kind, _, argument = self._troubles.get(pair.clip.name, "").partition(" ")
+            if kind == "pid":  # slowly, so that every thread gets some
+                time.sleep(0.1)
+                with Path(f"{self._options.trouble}.pids").open("a", encoding="utf-8") as pids:
+                    pids.write(f"{os.getpid()} {threading.get_ident()} {self._device}\n")
             _misbehave(kind, argument)
             error = float(((planes[0].astype(np.float64) - luma) ** 2).mean())
             values["psnr_y"].append(60.0 if error == 0 else 10 * float(np.log10(255**2 / error)))
@@ -147,6 +158,8 @@ def _misbehave(kind: str, argument: str) -> None:
         os.utime(argument)
     elif kind == "slow":
         time.sleep(0.15)
+    elif kind == "lost":
+        raise DeviceLost("the toy fell off the table")
     elif kind == "raise":
         raise RuntimeError("a spring broke")
     elif kind == "clip-error":

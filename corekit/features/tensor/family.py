@@ -16,14 +16,14 @@ Integers = npt.NDArray[np.int64]
 Values = npt.NDArray[np.float64]
 
 TensorPlanes = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
-"""``(y, cb, cr)`` of several frames, each of shape ``(n_frames, rows, columns)``, contiguous: uint8 for 8 bits, int16 for 9 to 15."""
+"""``(y, cb, cr)`` of several frames, each of shape ``(n_frames, rows, columns)``, contiguous: uint8 for 8 bits, int16 for 9 to 15, int32 for 16."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
     """Frames of one format on one device, of one or many content groups, and which of them belong together.
 
-    Several distorted frames may share a reference frame (the rungs of a ladder). A reference frame that no pair names is there
+    Several distorted frames may share a reference frame (the rungs of a ladder). A frame that no pair names is there
     as the predecessor of another. Where a clip is compared with itself ``distorted`` may be the very tensors of ``reference``.
     """
 

@@ -30,9 +30,11 @@ class Motion(TensorFamily):
     def __init__(
         self, fmt: FrameFormat, device: torch.device, *, definition: Literal["3.2", "3.1"] = "3.2", fused: bool = False
     ) -> None:
-        """``fused`` takes the Triton kernel, which gives the same sums; the older definition has none."""
+        """``fused`` takes the Triton kernel, which gives the same sums; the older definition and 16 bits have none."""
         self._fmt = fmt
-        self._fused = fused and definition == "3.2"
+        self._integer = torch.int32 if fmt.bit_depth < 16 else torch.int64
+        """A column's weighted sum needs one bit more than samples and weights of 16 bits."""
+        self._fused = fused and definition == "3.2" and fmt.bit_depth < 16
         self._definition = definition
 
     def sums(self, batch: Batch) -> torch.Tensor:
@@ -42,9 +44,9 @@ class Motion(TensorFamily):
 
             return self._of_pairs(batch, fused_sad(luma, previous, self._fmt.bit_depth))
         if self._definition == "3.2":
-            change = self._blurred(luma.index_select(0, previous).to(torch.int32) - luma.to(torch.int32))
+            change = self._blurred(luma.index_select(0, previous).to(self._integer) - luma.to(self._integer))
         else:
-            blurred = self._blurred(luma.to(torch.int32))
+            blurred = self._blurred(luma.to(self._integer))
             change = blurred.index_select(0, previous) - blurred
         return self._of_pairs(batch, frame_sum(change.abs()))
 

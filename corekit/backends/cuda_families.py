@@ -1,0 +1,174 @@
+"""The tensor families of the ``cuda`` backend: which feature is whose, how one is made, and whether it gives right values here.
+
+Importing this loads no torch.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import TYPE_CHECKING, Any, Literal
+
+from msgspec import Struct
+
+from corekit.backends.base import Pair
+from corekit.features.registry import REGISTRY
+from corekit.features.vmaf import INPUTS
+from corekit.model import FrameFormat
+from corekit.schema import VMAF
+
+if TYPE_CHECKING:
+    import torch
+
+    from corekit.features.tensor.family import Batch, TensorFamily
+
+FAMILIES: dict[str, tuple[str, ...]] = {
+    "vif": ("vif_scale0", "vif_scale1", "vif_scale2", "vif_scale3"),
+    "adm": ("adm2", "adm_scale0", "adm_scale1", "adm_scale2", "adm_scale3", "adm3"),
+    "motion": ("motion", "motion2", "motion3"),
+    "psnr": ("psnr_y", "psnr_cb", "psnr_cr"),
+    "cambi bt1886": ("cambi",),
+    "cambi pq": ("cambi",),
+    "ssimulacra2": ("ssimulacra2",),
+}
+"""Features by family; cambi is one for each transfer."""
+TEMPORAL = frozenset({"motion"})
+"""Families that need the frame before."""
+KERNELS = frozenset({"vif", "adm", "motion", "cambi bt1886", "cambi pq", "ssimulacra2"})
+"""Families with Triton kernels; the others are a pass or two over the frames, which torch does as fast."""
+_TRIAL_FRAMES = 3
+
+
+class Verdict(Struct, frozen=True):
+    """How a family is computed on a device, and why not by its kernels, or not at all."""
+
+    how: Literal["triton", "torch", "none"]
+    reason: str = ""
+
+
+def families_of(pair: Pair) -> frozenset[str]:
+    """The families that a pair's features need."""
+    wanted = set(pair.features)
+    if VMAF in wanted:
+        wanted |= set(INPUTS)
+    eotf = pair.options.get("cambi_eotf", "bt1886")
+    return frozenset(
+        name
+        for name, features in FAMILIES.items()
+        if wanted & set(features) and (features != ("cambi",) or name == f"cambi {eotf}")
+    )
+
+
+def has_triton() -> bool:
+    """Whether Triton is installed."""
+    return importlib.util.find_spec("triton") is not None
+
+
+def make(
+    name: str, fmt: FrameFormat, device: torch.device, *, motion: Literal["3.2", "3.1"], fused: bool
+) -> TensorFamily:
+    """A family for frames of ``fmt`` on ``device``; ``fused`` takes its Triton kernels, where it has some."""
+    from corekit.features.tensor.adm import Adm
+    from corekit.features.tensor.cambi import Cambi
+    from corekit.features.tensor.motion import Motion
+    from corekit.features.tensor.psnr import Psnr
+    from corekit.features.tensor.ssimulacra2 import Ssimulacra2
+    from corekit.features.tensor.vif import Vif
+
+    makers: dict[str, Any] = {"vif": Vif, "adm": Adm, "ssimulacra2": Ssimulacra2}
+    if name == "psnr":
+        return Psnr(fmt, device)
+    if name == "motion":
+        return Motion(fmt, device, definition=motion, fused=fused)
+    if name.startswith("cambi "):
+        return Cambi(fmt, device, eotf="pq" if name == "cambi pq" else "bt1886", fused=fused)
+    family: TensorFamily = makers[name](fmt, device, fused=fused)
+    return family
+
+
+def trial_format(fmt: FrameFormat) -> FrameFormat:
+    """Small pictures that kernels treat as those of ``fmt``: same depth and subsampling, same remainders of 16."""
+    return FrameFormat(256 + fmt.width % 16, 208 + fmt.height % 16, fmt.bit_depth, fmt.chroma)
+
+
+def try_out(name: str, fmt: FrameFormat, device: torch.device, *, motion: Literal["3.2", "3.1"]) -> Verdict:
+    """Whether a family's kernels, or else its torch code, give on ``device`` what torch gives on the CPU.
+
+    That code is held to libvmaf's numbers by tests; a driver, a compiler or a card that gives others must not go unnoticed. On the
+    CPU there is nothing to try.
+    """
+    import torch
+
+    if device.type == "cpu":
+        return Verdict("torch", "the device is the CPU" if name in KERNELS else "")
+    fused_reason = ""
+    host = torch.device("cpu")
+    expected = _trial(make(name, fmt, host, motion=motion, fused=False), fmt, host)
+    for fused in (True, False):
+        if fused and name not in KERNELS:
+            continue
+        if fused and not has_triton():
+            fused_reason = "Triton is not installed (pip install triton)"
+            continue
+        try:
+            got = _trial(make(name, fmt, device, motion=motion, fused=fused), fmt, device)
+            fault = _difference(name, got, expected)
+        except Exception as error:  # whatever a compiler or a driver throws
+            if "CUDA error" in str(error):
+                raise
+            first = (str(error).strip() or type(error).__name__).splitlines()[0]
+            fault = f"{type(error).__name__}: {first[:200]}"
+        if not fault:
+            if fused:
+                return Verdict("triton")
+            return Verdict("torch", fused_reason)
+        if fused:
+            fused_reason = f"its Triton kernels fail ({fault}); torch is used"
+        else:
+            return Verdict("none", f"{name} cannot be computed on {device} ({fault}); the cpu backend computes it")
+    raise AssertionError("torch is always tried")
+
+
+def _trial(family: TensorFamily, fmt: FrameFormat, device: torch.device) -> Any:
+    """Scores of a few small pictures."""
+    return family.scores(family.sums(_trial_batch(fmt, device)).cpu().numpy())
+
+
+def _trial_batch(fmt: FrameFormat, device: torch.device) -> Batch:
+    """Three frames of a ramp with noise, each against two distortions of itself."""
+    import numpy as np
+    import torch
+
+    from corekit.features.tensor.family import Batch
+
+    random = np.random.default_rng(4)
+    top = (1 << fmt.bit_depth) - 1
+    dtype = np.uint8 if fmt.bit_depth == 8 else np.int16 if fmt.bit_depth < 16 else np.int32
+    planes: tuple[list[Any], list[Any]] = ([], [])
+    for rows, columns in fmt.shapes:
+        ramp = np.linspace(0.1, 0.9, columns) + 0.05 * np.sin(np.arange(rows) / 7)[:, None]
+        texture = ramp + random.normal(0, 0.03, (_TRIAL_FRAMES, rows, columns))
+        damage = np.repeat(texture, 2, axis=0) + random.normal(0, 0.02, (2 * _TRIAL_FRAMES, rows, columns))
+        damage[1::2] = np.floor(damage[1::2] * 24) / 24
+        for side, samples in zip(planes, (texture, damage), strict=True):
+            side.append(torch.from_numpy((np.clip(samples, 0, 1) * top).round().astype(dtype)).to(device))
+    n = 2 * _TRIAL_FRAMES
+    return Batch(
+        fmt=fmt,
+        reference=(planes[0][0], planes[0][1], planes[0][2]),
+        distorted=(planes[1][0], planes[1][1], planes[1][2]),
+        pair_reference=torch.arange(n, device=device) // 2,
+        pair_distorted=torch.arange(n, device=device),
+        reference_previous=torch.arange(-1, _TRIAL_FRAMES - 1, device=device),
+        distorted_previous=(torch.arange(n, device=device) - 2).clamp_min(-1),
+    )
+
+
+def _difference(name: str, got: Any, expected: Any) -> str:
+    """Which feature differs by more than its tolerance, and by how much; empty where none does."""
+    import numpy as np
+
+    for column, feature in enumerate(FAMILIES[name]):
+        one, other = got[:, column], expected[:, column]
+        if not np.allclose(one, other, rtol=0.0, atol=REGISTRY[feature].tolerance, equal_nan=True):
+            return f"{feature} differs from the CPU's by {np.nanmax(np.abs(one - other)):.3g}"
+    return ""

@@ -1,0 +1,186 @@
+"""Frames of many groups in the batches of one device: whatever meets in a batch, every group gets the numbers that it gets alone."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from corekit import FrameFormat, PairFeatures
+from corekit.backends import cuda_batches
+from corekit.backends.base import Group, Pair
+from corekit.backends.cpu import CpuExtractor, CpuOptions
+from corekit.backends.cuda import CudaExtractor, CudaOptions, open_device
+from corekit.backends.cuda_batches import frame_bytes
+from corekit.planes import Planes
+from tests.backends.test_cpu import moving_picture, pair
+
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+SMALL, TALL, DEEP = FrameFormat(48, 40, 8, "420"), FrameFormat(35, 61, 8, "444"), FrameFormat(64, 40, 10, "422")
+FEATURES = ("motion2", "psnr_y", "psnr_cb", "vif_scale0")
+
+
+class Case:
+    """A group, its frames, and what the cpu backend says of it."""
+
+    def __init__(self, cpu: CpuExtractor, fmt: FrameFormat, seed: int, lengths: Sequence[int], *, itself: bool) -> None:
+        self.group = Group(
+            content=str(seed), fmt=fmt, framerate="25/1", pairs=tuple(_pair(seed, i) for i in range(len(lengths)))
+        )
+        self.reference = moving_picture(fmt, max(lengths), seed=seed)
+        self.rungs = [moving_picture(fmt, n, seed=seed + i, noise=0.02 * (i + 1)) for i, n in enumerate(lengths)]
+        self.itself = itself
+        self.expected = self.measure(cpu)
+
+    def measure(self, extractor: Any) -> list[Any]:
+        session = extractor.open_group(self.group)
+        try:
+            for index, planes in enumerate(self.reference):
+                session.push(planes, self._distorted(index, planes))
+            return list(session.finish())
+        finally:
+            session.close()
+
+    def check(self, results: Sequence[Any]) -> None:
+        for got, expected in zip(results, self.expected, strict=True):
+            assert isinstance(got, PairFeatures) and got.n_frames == expected.n_frames
+            assert list(got.values) == list(expected.values)
+            for name, values in got.values.items():
+                np.testing.assert_array_equal(values, expected.values[name], err_msg=f"{self.group.content} {name}")
+
+    def _distorted(self, index: int, planes: Planes) -> list[Planes | None]:
+        distorted = [rung[index] if index < len(rung) else None for rung in self.rungs]
+        if self.itself:  # the last pair, and only it, or every one where there is one
+            distorted[-1] = planes
+        return distorted
+
+
+def _pair(seed: int, index: int) -> Pair:
+    """Pairs of one group want different features."""
+    return pair(FEATURES if (seed + index) % 3 else ("motion2", "psnr_y"), f"{seed}.{index}")
+
+
+@pytest.fixture(scope="module")
+def cases() -> list[Case]:
+    cpu = CpuExtractor(CpuOptions())
+    shapes: list[tuple[FrameFormat, list[int], bool]] = [
+        (SMALL, [7, 5, 7], False), (SMALL, [9], True), (TALL, [4], False), (DEEP, [6, 6, 6, 2], False),
+        (SMALL, [3], True), (SMALL, [6, 6], True), (DEEP, [1], False), (TALL, [8, 8], False),
+    ]  # fmt: skip
+    return [Case(cpu, fmt, 10 * n, lengths, itself=itself) for n, (fmt, lengths, itself) in enumerate(shapes, start=1)]
+
+
+@pytest.fixture(params=["as it is", "small stages"])
+def extractor(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> CudaExtractor:
+    if request.param == "small stages":
+        monkeypatch.setattr(cuda_batches, "_CPU_STAGE_BYTES", 11 * frame_bytes(SMALL))
+        monkeypatch.setattr(cuda_batches, "_STAGE_BYTES", 11 * frame_bytes(SMALL))
+    return CudaExtractor(open_device(DEVICE), CudaOptions())
+
+
+def test_one_group_after_the_other(extractor: CudaExtractor, cases: list[Case]) -> None:
+    for case in cases:
+        case.check(case.measure(extractor))
+
+
+@pytest.mark.parametrize("threads", [2, 6])
+def test_groups_side_by_side(extractor: CudaExtractor, cases: list[Case], threads: int) -> None:
+    """More formats than stages, groups that end early, clips against themselves beside ladders."""
+    with ThreadPoolExecutor(threads) as pool:
+        several = cases * 3
+        results = list(pool.map(lambda case: case.measure(extractor), several))
+    for case, result in zip(several, results, strict=True):
+        case.check(result)
+
+
+def test_frames_of_groups_in_turn(extractor: CudaExtractor, cases: list[Case]) -> None:
+    """In one thread, frame by frame: every batch holds frames of several groups."""
+    few = [case for case in cases if case.group.fmt == SMALL]
+    sessions = [extractor.open_group(case.group) for case in few]
+    for index in range(9):
+        for case, session in zip(few, sessions, strict=True):
+            if index < len(case.reference):
+                session.push(case.reference[index], case._distorted(index, case.reference[index]))
+    for case, session in zip(few, sessions, strict=True):
+        case.check(session.finish())
+        session.close()
+
+
+def test_frames_may_be_overwritten_after_they_were_pushed(extractor: CudaExtractor, cases: list[Case]) -> None:
+    case = cases[0]
+    session = extractor.open_group(case.group)
+    buffers = [tuple(plane.copy() for plane in case.reference[0]) for _ in range(1 + len(case.rungs))]
+    for index, planes in enumerate(case.reference):
+        given: list[Any] = []
+        for buffer, frame in zip(buffers, [planes, *case._distorted(index, planes)], strict=True):
+            if frame is not None:
+                for own, plane in zip(buffer, frame, strict=True):
+                    own[...] = plane
+            given.append(None if frame is None else buffer)
+        session.push(given[0], given[1:])
+    case.check(session.finish())
+
+
+def test_frames_that_lie_on_the_device(extractor: CudaExtractor, cases: list[Case]) -> None:
+    """The reference decoded on the device, the distorted clips on the CPU."""
+    for case in cases:
+        session = extractor.open_group(case.group)
+        for index, planes in enumerate(case.reference):
+            own = tuple(
+                torch.from_numpy(plane.view(np.int16) if plane.itemsize == 2 else plane).to(DEVICE) for plane in planes
+            )
+            distorted = [own if frame is planes else frame for frame in case._distorted(index, planes)]
+            session.push(own, distorted)  # type: ignore[arg-type]
+        case.check(session.finish())
+        session.close()
+
+
+def test_sixteen_bits(extractor: CudaExtractor) -> None:
+    case = Case(CpuExtractor(CpuOptions()), FrameFormat(48, 40, 16, "420"), 3, [4, 4], itself=False)
+    case.check(case.measure(extractor))
+
+
+def test_a_failed_batch_fails_the_groups_that_are_in_it_and_no_other(
+    extractor: CudaExtractor, cases: list[Case], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    family = extractor.family("psnr", TALL)
+    assert not isinstance(family, str)
+
+    def broken(batch: Any) -> Any:
+        raise ValueError("a spring broke")
+
+    monkeypatch.setattr(family, "sums", broken)
+    for case in cases:
+        if case.group.fmt == TALL:
+            with pytest.raises(ValueError, match="a spring broke"):
+                case.measure(extractor)
+        else:
+            case.check(case.measure(extractor))
+
+
+def test_a_writer_that_is_late_holds_up_its_own_batch_alone(
+    extractor: CudaExtractor, cases: list[Case], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thread stalls in the middle of a copy; the frames of the others must wait for it where they share its batch, and come out."""
+    case, other = cases[0], cases[1]
+    write, late = cuda_batches._Stage.write, threading.Event()
+
+    def stalling(stage: Any, slot: int, planes: Any) -> None:
+        if planes is case.reference[2] and not late.is_set():
+            late.set()
+            time.sleep(0.3)
+        write(stage, slot, planes)
+
+    monkeypatch.setattr(cuda_batches._Stage, "write", stalling)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(case.measure, extractor)
+        late.wait(5)
+        second = pool.submit(other.measure, extractor)
+        case.check(first.result(20))
+        other.check(second.result(20))
