@@ -25,6 +25,7 @@ from corekit.schema import INFORMATIVE
 if TYPE_CHECKING:
     from corekit.planes import Planes, Values
     from corekit.video import VideoReader
+    from corekit.video.nvdec import DeviceDecoder
 
 Beat = Callable[[int], None]
 SELF_REASON = "the clip is compared with itself, where the feature is a constant (--identity compute computes it)"
@@ -64,8 +65,13 @@ def pool(values: Values) -> Pooled | None:
     return Pooled(float(finite.mean()), float(finite.std()), float(p10), float(p90), int(finite.size))
 
 
-def measure_job(job: Job, settings: Settings, extractor: Extractor | None, beat: Beat) -> Iterator[FromWorker]:
-    """Answer every task of a job with ``Done`` or ``Failed``; digests learnt on the way come first."""
+def measure_job(
+    job: Job, settings: Settings, extractor: Extractor | None, beat: Beat, decoder: DeviceDecoder | None = None
+) -> Iterator[FromWorker]:
+    """Answer every task of a job with ``Done`` or ``Failed``; digests learnt on the way come first.
+
+    ``decoder`` is the GPU's, where the backend takes its frames.
+    """
     started = time.monotonic()
     places = Places(Path(settings.root))
     digests = Digests(places, job.known, beat)
@@ -77,7 +83,7 @@ def measure_job(job: Job, settings: Settings, extractor: Extractor | None, beat:
         if extractor is None or not extractor.reads_video:
             results = _without_frames(works, places, settings, extractor, stack)
         else:
-            results = _with_frames(job, works, places, settings, extractor, beat, stack)
+            results = _with_frames(job, works, places, settings, extractor, beat, decoder, stack)
     encoding = sum(work.encoded.seconds for work in works if work.encoded)
     share = (time.monotonic() - started - encoding) / len(works)
     for work in works:
@@ -180,6 +186,7 @@ def _with_frames(
     settings: Settings,
     extractor: Extractor,
     beat: Beat,
+    decoder: DeviceDecoder | None,
     stack: ExitStack,
 ) -> dict[str, _Result]:
     alive = [work for work in works if work.error is None]
@@ -188,7 +195,7 @@ def _with_frames(
     first = alive[0].task
     source = first.reference or first.clip
     try:
-        reference = stack.enter_context(places.reader(source))
+        reference = stack.enter_context(places.reader(source, decoder=decoder))
     except ClipError as error:
         for work in alive:
             work.error = _of_reference(work, source, error)
@@ -201,7 +208,7 @@ def _with_frames(
             elif work.task.reference is None:
                 work.probe = reference.probe
             else:
-                work.reader = stack.enter_context(places.reader(work.task.clip, target=reference.fmt))
+                work.reader = stack.enter_context(places.reader(work.task.clip, target=reference.fmt, decoder=decoder))
                 work.probe = work.reader.probe
         except ClipError as error:
             work.error = error

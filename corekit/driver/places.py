@@ -19,6 +19,7 @@ from corekit.model import Clip, FrameFormat, Probe
 
 if TYPE_CHECKING:
     from corekit.video import VideoReader
+    from corekit.video.nvdec import DeviceDecoder
 
 _CHUNK = 1 << 20
 _IN_MEMORY = 64 << 20
@@ -92,15 +93,19 @@ class Places:
             return probe(self.path(clip), clip.raw, content=content)
 
     @contextmanager
-    def reader(self, clip: Clip, *, target: FrameFormat | None = None) -> Iterator[VideoReader]:
-        """The clip's frames."""
+    def reader(
+        self, clip: Clip, *, target: FrameFormat | None = None, decoder: DeviceDecoder | None = None
+    ) -> Iterator[VideoReader]:
+        """The clip's frames; ``decoder`` is asked for them first, and what it leaves the CPU decodes."""
         from corekit.video import VideoReader
 
-        with (
-            self.content(clip) as content,
-            VideoReader(self.path(clip), raw=clip.raw, target=target, content=content) as reader,
-        ):
-            yield reader
+        with self.content(clip) as content:
+            path, frames, remark = self.path(clip), None, ""
+            if decoder is not None and clip.raw is None:
+                frames, remark = decoder.reader(path, target=target, content=content)
+            with frames or VideoReader(path, raw=clip.raw, target=target, content=content) as reader:
+                reader.remark = remark
+                yield reader
 
     @contextmanager
     def _unpacking(self, clip: Clip) -> Iterator[IO[bytes]]:

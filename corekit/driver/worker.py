@@ -12,10 +12,11 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -36,6 +37,9 @@ from corekit.driver.tasks import (
 )
 from corekit.errors import ClipError, CorekitError
 from corekit.plugins.composition import Composition, parse_options
+
+if TYPE_CHECKING:
+    from corekit.video.nvdec import DeviceDecoder
 
 _BEAT_S = 0.5
 
@@ -111,14 +115,15 @@ def _serve_all(channel: Channel) -> None:
         return
     if extractor is not None:
         extractor.notify = lambda text: channel.send(Beat(0, text))  # type: ignore[method-assign]
+    decoder = device_decoder(settings, extractor)
     channel.send(Ready())
     if settings.threads == 1:
         while True:
-            _serve(channel.receive_job(), settings, extractor, channel)
+            _serve(channel.receive_job(), settings, extractor, decoder, channel)
     with ThreadPoolExecutor(settings.threads) as threads:
         while True:
             job = channel.receive_job()
-            threads.submit(_or_end, channel, partial(_serve, job, settings, extractor, channel))
+            threads.submit(_or_end, channel, partial(_serve, job, settings, extractor, decoder, channel))
 
 
 def _or_end(channel: Channel, work: Callable[[], None]) -> None:
@@ -148,6 +153,15 @@ def open_extractor(settings: Settings) -> Extractor | None:
     return composition.extractor(settings.features, device=settings.device, options=options)
 
 
+def device_decoder(settings: Settings, extractor: Extractor | None) -> DeviceDecoder | None:
+    """The decoder of the backend's GPU; None where the CPU decodes."""
+    if settings.decode == "cpu" or extractor is None or not extractor.frames_on:
+        return None
+    from corekit.video.nvdec import DeviceDecoder
+
+    return DeviceDecoder(extractor.frames_on, settings.decode)
+
+
 def _end_with_parent(parent: int) -> None:
     """A run that was killed cannot stop its workers: they, and what they started, must notice."""
     while os.getppid() == parent:
@@ -160,18 +174,20 @@ def _end_group() -> None:
     os.killpg(0, signal.SIGKILL)
 
 
-def _serve(job: Job, settings: Settings, extractor: Extractor | None, channel: Channel) -> None:
+def _serve(
+    job: Job, settings: Settings, extractor: Extractor | None, decoder: DeviceDecoder | None, channel: Channel
+) -> None:
     pulse = Pulse(channel, job.number)
-    _measure(job, settings, extractor, channel, pulse)
+    _measure(job, lambda part: measure_job(part, settings, extractor, pulse.beat, decoder), channel)
     pulse.flush()
     channel.send(JobDone(job.number))
 
 
-def _measure(job: Job, settings: Settings, extractor: Extractor | None, channel: Channel, pulse: Pulse) -> None:
+def _measure(job: Job, measure: Callable[[Job], Iterator[FromWorker]], channel: Channel) -> None:
     """Measure a job; where the backend breaks over several tasks, each alone, so that only the guilty one fails."""
     answered = set()
     try:
-        for message in measure_job(job, settings, extractor, pulse.beat):
+        for message in measure(job):
             channel.send(message)
             if isinstance(message, Done | Failed):
                 answered.add(message.clip)
@@ -183,7 +199,7 @@ def _measure(job: Job, settings: Settings, extractor: Extractor | None, channel:
             if len(job.tasks) == 1:
                 channel.send(_broken(task, error))
             else:
-                _measure(msgspec.structs.replace(job, tasks=(task,)), settings, extractor, channel, pulse)
+                _measure(msgspec.structs.replace(job, tasks=(task,)), measure, channel)
 
 
 def _broken(task: Task, error: Exception) -> Failed:

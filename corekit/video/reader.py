@@ -10,7 +10,7 @@ from typing import BinaryIO, Self
 from av import FFmpegError, VideoFrame
 
 from corekit.errors import ClipError
-from corekit.model import FrameFormat, RawVideo
+from corekit.model import FrameFormat, Probe, RawVideo
 from corekit.planes import Planes
 from corekit.video.formats import layout_of, required_layout, unpack
 from corekit.video.probe import frame_format, probe_source
@@ -44,17 +44,24 @@ class VideoReader:
         content: BinaryIO | None = None,
         threads: int = 1,
     ) -> None:
-        self._source = Source(path, raw, content=content, threads=threads)
+        source = Source(path, raw, content=content, threads=threads)
         try:
-            self.probe = probe_source(self._source)
-            _check_turn(path, self.probe.rotation, target)
+            probe = probe_source(source)
+            _check_turn(path, probe.rotation, target)
         except BaseException:
-            self._source.close()
+            source.close()
             raise
-        self.fmt = target or frame_format(self.probe)
+        self._begin(source, probe, target)
+
+    def _begin(self, source: Source, probe: Probe, target: FrameFormat | None) -> None:
+        self._source = source
+        self.probe = probe
+        self.fmt = target or frame_format(probe)
         """Format of the planes that are yielded."""
         self.frames = 0
         """Frames yielded so far."""
+        self.remark = ""
+        """What else is to be told of how it is read."""
         self._stored = turned(self.fmt, self.probe.rotation)
         self._fixed = target is None
         self._scaler = Scaler()
@@ -99,6 +106,8 @@ class VideoReader:
             notes.append(self._changed)
         if source.video_streams > 1:
             notes.append(f"{source.video_streams} video streams: stream {source.stream.index} is read")
+        if self.remark:
+            notes.append(self.remark)
         return tuple(notes)
 
     def _iterate(self) -> Generator[Planes]:

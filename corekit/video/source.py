@@ -13,6 +13,7 @@ from typing import BinaryIO, Self
 
 import av
 from av import FFmpegError, Packet, VideoFrame
+from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
 from av.stream import Disposition
 from av.video.stream import VideoStream
@@ -36,20 +37,28 @@ class Source:
     """A video file opened for one pass from its first frame to its last.
 
     ``content`` holds its bytes where ``path`` is no file of its own (an archive's member, an encode in memory) and then only
-    names it in messages; it must be seekable, nobody else may move it meanwhile, and it is not closed here.
+    names it in messages; it must be seekable, nobody else may move it meanwhile, and it is not closed here. ``hardware`` decodes on
+    a device and leaves the frames there.
 
     Raises ``ClipError`` of stage ``open`` where the file is missing or empty, or holds no video that can be decoded
     to planar Y'CbCr.
     """
 
     def __init__(
-        self, path: Path, raw: RawVideo | None = None, *, content: BinaryIO | None = None, threads: int = 1
+        self,
+        path: Path,
+        raw: RawVideo | None = None,
+        *,
+        content: BinaryIO | None = None,
+        threads: int = 1,
+        hardware: HWAccel | None = None,
     ) -> None:
         self.path = path
         self._content = content
         self.size_bytes = _size(path, content)
         self.raw_frames = raw_frame_count(path, raw, self.size_bytes) if raw else None
-        self.container = _open(path, raw, content)
+        self.hardware = hardware
+        self.container = _open(path, raw, content, hardware)
         try:
             self.stream = _video_stream(path, self.container)
             self.declared_frames = self._declared_frames()
@@ -122,7 +131,8 @@ class Source:
             raise ClipError("open", str(error)) from error
         if frame is None:
             raise ClipError("open", f"{self.path}: no frame of its video can be decoded; fetch the file again")
-        required_layout(frame.format.name, self.path)
+        if self.hardware is None:
+            required_layout(frame.format.name, self.path)
         return frame
 
     def _decode(self, threads: int) -> Generator[VideoFrame]:
@@ -192,7 +202,7 @@ def _size_on_disk(path: Path) -> int:
     return status.st_size
 
 
-def _open(path: Path, raw: RawVideo | None, content: BinaryIO | None) -> InputContainer:
+def _open(path: Path, raw: RawVideo | None, content: BinaryIO | None, hardware: HWAccel | None) -> InputContainer:
     if raw is None and path.suffix.lower() == ".yuv":
         raise ClipError(
             "open",
@@ -208,7 +218,9 @@ def _open(path: Path, raw: RawVideo | None, content: BinaryIO | None) -> InputCo
             if content is not None:
                 content.seek(0)
                 place = content
-            container = av.open(place, "r", format=kind, container_options=options, metadata_errors="replace")
+            container = av.open(
+                place, "r", format=kind, container_options=options, metadata_errors="replace", hwaccel=hardware
+            )
     except (FFmpegError, ValueError) as error:
         reason = _reason(error) if isinstance(error, FFmpegError) else "unknown format"
         raise ClipError("open", f"{path}: this is no video file that can be read ({reason}); fetch it again") from error
