@@ -77,6 +77,25 @@ class GroupSession(ABC):
         """Free what the session holds; safe at any time and more than once."""
 
 
+class DeviceReport(Struct, frozen=True, kw_only=True):
+    """A device that a backend can use."""
+
+    name: str
+    """As ``--device`` takes it."""
+    title: str
+    memory_bytes: int
+    free_bytes: int
+    compute_capability: str
+
+
+class FeatureReport(Struct, frozen=True, kw_only=True):
+    """How a backend computes a feature here, in a word, and why so."""
+
+    feature: str
+    how: str
+    why: str = ""
+
+
 class Extractor(ABC):
     """A backend at work in one process."""
 
@@ -109,6 +128,14 @@ class Extractor(ABC):
 
     def prepare(self, fmt: FrameFormat, features: tuple[str, ...]) -> None:
         """Make ready for frames of ``fmt`` before the workers start, such as compile what they will all use."""
+
+    def device_reports(self) -> list[DeviceReport]:
+        """The devices that it can use; none where it has no choice."""
+        return []
+
+    def feature_reports(self, *, check: bool = False) -> list[FeatureReport]:
+        """How each feature is computed; with ``check`` it is tried out. None where there is but one way."""
+        return []
 
     def notify(self, text: str) -> None:
         """Say that something takes long; the run replaces this method to hear it."""

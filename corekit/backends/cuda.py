@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
-from corekit.backends.base import BackendInfo, Extractor, Group, GroupSession, PairFeatures
+from corekit.backends.base import (
+    BackendInfo,
+    DeviceReport,
+    Extractor,
+    FeatureReport,
+    Group,
+    GroupSession,
+    PairFeatures,
+)
 from corekit.backends.cuda_families import (
     FAMILIES,
     TEMPORAL,
@@ -17,6 +25,7 @@ from corekit.backends.cuda_families import (
     families_of,
     has_triton,
     make,
+    plan,
     trial_format,
     try_out,
 )
@@ -24,7 +33,7 @@ from corekit.errors import BackendError, ClipError
 from corekit.features.registry import undefined
 from corekit.markers import hookimpl
 from corekit.model import FrameFormat
-from corekit.schema import VMAF
+from corekit.schema import FEATURES, VMAF
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,6 +50,7 @@ COMPUTED = (
     "motion", "motion2", "motion3", "psnr_y", "psnr_cb", "psnr_cr", "cambi", "ssimulacra2", "adm3", VMAF,
 )  # fmt: skip
 """What the backend computes."""
+_CHECKED_FORMATS = tuple(FrameFormat(1920, 1080, depth, "420") for depth in (8, 10))
 _NOT_COMPUTED = "the cuda backend does not compute it; the cpu backend does"
 _SHARE = 0.6
 """Of the free memory of the device, what a batch may take."""
@@ -121,6 +131,20 @@ def _why_not(name: str, error: Exception) -> str:
     return f"--device {name} cannot be used ({said}); there are {count}, cuda:0 to cuda:{count - 1}"
 
 
+def _device_report(name: str) -> DeviceReport:
+    import torch
+
+    properties = torch.cuda.get_device_properties(name)
+    free, total = torch.cuda.mem_get_info(name)
+    return DeviceReport(
+        name=name,
+        title=properties.name,
+        memory_bytes=total,
+        free_bytes=free,
+        compute_capability=f"{properties.major}.{properties.minor}",
+    )
+
+
 class CudaExtractor(Extractor):
     """One device for the whole run: its buffers, its kernels and the tables of each frame format stay on it."""
 
@@ -154,6 +178,19 @@ class CudaExtractor(Extractor):
 
     def open_group(self, group: Group) -> GroupSession:
         return CudaSession(group, self)
+
+    def device_reports(self) -> list[DeviceReport]:
+        return [_device_report(name) for name in self.devices]
+
+    def feature_reports(self, *, check: bool = False) -> list[FeatureReport]:
+        reports = []
+        for name, features in FAMILIES.items():
+            verdicts = [self.verdict(name, fmt) for fmt in _CHECKED_FORMATS] if check else [plan(name, self.device)]
+            worst = max(verdicts, key=lambda verdict: ("triton", "torch", "none").index(verdict.how))
+            reports += [FeatureReport(feature=feature, how=worst.how, why=worst.reason) for feature in features]
+        by_feature = {report.feature: report for report in reports}  # cambi has two families of one feature
+        vmaf = FeatureReport(feature=VMAF, how="numpy", why="from the features that it is made of, on the CPU")
+        return [by_feature[name] for name in FEATURES if name in by_feature] + [vmaf]
 
     def close(self) -> None:
         self._batcher = None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from msgspec import Struct
 
-from corekit.backends.base import Pair
+from corekit.backends.base import DeviceLost, Pair
 from corekit.features.registry import REGISTRY
 from corekit.features.vmaf import INPUTS
 from corekit.model import FrameFormat
@@ -90,6 +90,17 @@ def trial_format(fmt: FrameFormat) -> FrameFormat:
     return FrameFormat(256 + fmt.width % 16, 208 + fmt.height % 16, fmt.bit_depth, fmt.chroma)
 
 
+def plan(name: str, device: torch.device) -> Verdict:
+    """How a family would be computed on ``device`` if nothing goes wrong."""
+    if name not in KERNELS:
+        return Verdict("torch", "a pass or two over the frames, which needs no kernel of its own")
+    if device.type == "cpu":
+        return Verdict("torch", "the device is the CPU")
+    if not has_triton():
+        return Verdict("torch", "Triton is not installed (pip install triton)")
+    return Verdict("triton")
+
+
 def try_out(name: str, fmt: FrameFormat, device: torch.device, *, motion: Literal["3.2", "3.1"]) -> Verdict:
     """Whether a family's kernels, or else its torch code, give on ``device`` what torch gives on the CPU.
 
@@ -99,33 +110,25 @@ def try_out(name: str, fmt: FrameFormat, device: torch.device, *, motion: Litera
     import torch
 
     if device.type == "cpu":
-        return Verdict("torch", "the device is the CPU" if name in KERNELS else "")
-    fused_reason = ""
+        return plan(name, device)
+    planned = plan(name, device)
+    why_torch = planned.reason
     host = torch.device("cpu")
     expected = _trial(make(name, fmt, host, motion=motion, fused=False), fmt, host)
-    for fused in (True, False):
-        if fused and name not in KERNELS:
-            continue
-        if fused and not has_triton():
-            fused_reason = "Triton is not installed (pip install triton)"
-            continue
+    for fused in (True, False) if planned.how == "triton" else (False,):
         try:
             got = _trial(make(name, fmt, device, motion=motion, fused=fused), fmt, device)
             fault = _difference(name, got, expected)
         except Exception as error:  # whatever a compiler or a driver throws
             if "CUDA error" in str(error):
-                raise
+                raise DeviceLost(f"{device} was lost while {name} was tried: {str(error).splitlines()[0]}") from error
             first = (str(error).strip() or type(error).__name__).splitlines()[0]
             fault = f"{type(error).__name__}: {first[:200]}"
         if not fault:
-            if fused:
-                return Verdict("triton")
-            return Verdict("torch", fused_reason)
+            return planned if fused else Verdict("torch", why_torch)
         if fused:
-            fused_reason = f"its Triton kernels fail ({fault}); torch is used"
-        else:
-            return Verdict("none", f"{name} cannot be computed on {device} ({fault}); the cpu backend computes it")
-    raise AssertionError("torch is always tried")
+            why_torch = f"its Triton kernels fail ({fault}); torch is used"
+    return Verdict("none", f"{name} cannot be computed on {device} ({fault}); the cpu backend computes it")
 
 
 def _trial(family: TensorFamily, fmt: FrameFormat, device: torch.device) -> Any:

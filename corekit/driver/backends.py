@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 from msgspec import Struct
 
-from corekit.backends.base import BackendInfo
+from corekit.backends.base import BackendInfo, DeviceReport, FeatureReport
 from corekit.driver.options import RunOptions
 from corekit.errors import BackendError, CorekitError, UsageError
 from corekit.plugins import discovery
@@ -27,6 +27,9 @@ class BackendStatus(Struct, frozen=True, kw_only=True):
     usable: bool
     reason: str
     versions: dict[str, str]
+    devices: list[DeviceReport] = []
+    features: list[FeatureReport] = []
+    """How each feature is computed, where that depends on the machine."""
 
 
 class Choice(Struct, frozen=True, kw_only=True):
@@ -88,19 +91,27 @@ def _fallback(asked: BackendInfo, options: RunOptions) -> BackendInfo:
     return fallback
 
 
-def backend_statuses(disable: Sequence[str] = (), *, device: str = "auto") -> list[BackendStatus]:
-    """Every installed backend, in the order of ``auto``, each started once to see whether it works here."""
+def backend_statuses(disable: Sequence[str] = (), *, device: str = "auto", check: bool = False) -> list[BackendStatus]:
+    """Every installed backend, in the order of ``auto``, each started once to see whether it works here.
+
+    With ``check`` every feature is tried out where a backend has several ways of computing it.
+    """
     names = [point.name for point in discovery.installed("backend")]
     order = {name: index for index, name in enumerate(AUTO_ORDER)}
     return [
-        _status(name, disable, device) for name in sorted(names, key=lambda name: (order.get(name, len(order)), name))
+        _status(name, disable, device, check=check)
+        for name in sorted(names, key=lambda name: (order.get(name, len(order)), name))
     ]
 
 
-def _status(name: str, disable: Sequence[str], device: str, settings: Mapping[str, str] | None = None) -> BackendStatus:
+def _status(
+    name: str, disable: Sequence[str], device: str, settings: Mapping[str, str] | None = None, *, check: bool = False
+) -> BackendStatus:
     """Start a backend with those of the settings that are its own, and see whether it works."""
     title, distribution, reason = "", "", ""
     versions: dict[str, str] = {}
+    devices: list[DeviceReport] = []
+    features: list[FeatureReport] = []
     try:
         distribution = discovery.require("backend", name, disable).status.distribution
         composition = Composition(disable)
@@ -110,6 +121,7 @@ def _status(name: str, disable: Sequence[str], device: str, settings: Mapping[st
         own = {key: value for key, value in (settings or {}).items() if key in known}
         extractor = composition.extractor((), device=device, options=parse_options(info.options, own, name))
         versions = dict(extractor.versions)
+        devices, features = extractor.device_reports(), extractor.feature_reports(check=check)
         extractor.close()
     except CorekitError as error:
         reason = str(error)
@@ -120,4 +132,6 @@ def _status(name: str, disable: Sequence[str], device: str, settings: Mapping[st
         usable=not reason,
         reason=reason,
         versions=versions,
+        devices=devices,
+        features=features,
     )

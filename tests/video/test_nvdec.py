@@ -129,7 +129,7 @@ def test_a_decoder_that_differs_is_refused(tmp_path: Path, played: dict[str, Any
     played["wrong"] = wrong
     which = "its first frame" if wrong == 0 else f"frame {wrong} of a.mp4 (h264 High, 8 bits)"
     for mode in ("nvdec", "auto"):
-        decoder = DeviceDecoder("cuda:0", mode)  # type: ignore[arg-type]
+        decoder = DeviceDecoder("cuda:0", mode)
         for clip in (path, other):
             reason = f"{which} is not the one that the CPU decodes"
             if mode == "auto":
