@@ -23,38 +23,27 @@ from typing import Any
 import numpy as np
 
 from corekit.features._jit import kernel
+from corekit.features._ssim_model import (
+    C1,
+    C2,
+    C3,
+    LAST_SCALE,
+    LOW_PASS,
+    LOW_PASS_SPAN,
+    REACH,
+    SPAN,
+    WINDOW,
+    averaged_shape,
+    averaging_factor,
+    code_value_scale,
+    combined,
+    pyramid,
+)
 from corekit.features.family import FeatureFamily, Planes, Values
 from corekit.model import FrameFormat
 
-# The Gaussian window of iqa/ssim_tools.h, from its edge to its centre; symmetric.
-_WINDOW = np.array([0.001028, 0.007599, 0.036001, 0.109361, 0.213006, 0.266012], np.float32)
-_W0, _W1, _W2, _W3, _W4, _W5 = _WINDOW
-_SPAN = 11
-
-# Stabilizing constants, (0.01 * 255)**2 and (0.03 * 255)**2 in float32, and half the second.
-_C1 = (np.float32(0.01) * np.float32(255)) * (np.float32(0.01) * np.float32(255))
-_C2 = (np.float32(0.03) * np.float32(255)) * (np.float32(0.03) * np.float32(255))
-_C3 = _C2 / np.float32(2)
-_WIDE_C1, _WIDE_C2 = float(_C1), float(_C2)
-
-# ms_ssim.c: the 9/7 wavelet's low-pass filter in two dimensions, rounded to six digits, so not separable; its upper
-# left quarter with the middle row and column. It is symmetric.
-_LOW_PASS = np.array(
-    [
-        [0.000714, -0.000450, -0.002090, 0.007132, 0.016114],
-        [-0.000450, 0.000283, 0.001316, -0.004490, -0.010146],
-        [-0.002090, 0.001316, 0.006115, -0.020867, -0.047149],
-        [0.007132, -0.004490, -0.020867, 0.071207, 0.160885],
-        [0.016114, -0.010146, -0.047149, 0.160885, 0.363505],
-    ],
-    np.float32,
-)
-_LOW_PASS_SPAN = 9
-_REACH = _LOW_PASS_SPAN // 2
-
-# ms_ssim.c: the weights of luminance (last scale only), contrast and structure.
-_SCALE_WEIGHTS = tuple(float(np.float32(weight)) for weight in (0.0448, 0.2856, 0.3001, 0.2363, 0.1333))
-_LAST_SCALE = len(_SCALE_WEIGHTS) - 1
+_W0, _W1, _W2, _W3, _W4, _W5 = WINDOW
+_WIDE_C1, _WIDE_C2 = float(C1), float(C2)
 
 
 class FloatSsim(FeatureFamily):
@@ -66,10 +55,9 @@ class FloatSsim(FeatureFamily):
     names = ("float_ssim",)
 
     def __init__(self, fmt: FrameFormat, rungs: int = 1) -> None:
-        self._factor = max(1, int(min(fmt.width, fmt.height) / 256 + 0.5))
-        self._scale = _code_value_scale(fmt)
-        odd_rows, odd_columns = fmt.height & 1, fmt.width & 1
-        shape = (fmt.height // self._factor + odd_rows, fmt.width // self._factor + odd_columns)
+        self._factor = averaging_factor(fmt)
+        self._scale = code_value_scale(fmt)
+        shape = averaged_shape(fmt)
         self._filter = _WindowFilter(shape)
         self._reference = np.zeros(shape, np.float32)
         self._distorted = np.zeros(shape, np.float32)
@@ -97,20 +85,17 @@ class FloatMsSsim(FeatureFamily):
     names = ("float_ms_ssim",)
 
     def __init__(self, fmt: FrameFormat, rungs: int = 1) -> None:
-        self._scale = _code_value_scale(fmt)
-        shapes = [(fmt.height, fmt.width)]
-        while len(shapes) < len(_SCALE_WEIGHTS):
-            rows, columns = shapes[-1]
-            shapes.append(((rows + 1) // 2, (columns + 1) // 2))
+        self._scale = code_value_scale(fmt)
+        shapes = pyramid(fmt)
         self._filters = [_WindowFilter(shape) for shape in shapes]
         self._moments = [_Moments(shape) for shape in shapes]
         self._reference: list[Any] = [np.zeros(shapes[0], np.uint8 if fmt.bit_depth == 8 else np.uint16)]
         self._reference += [np.zeros(shape, np.float32) for shape in shapes[1:]]
         self._distorted: list[Any] = [np.zeros(shape, np.float32) for shape in shapes[1:]]
         half_width = shapes[1][1]
-        self._sums = np.zeros((_LOW_PASS_SPAN, 3, half_width), np.float64)
-        self._padded = np.zeros(2 * half_width + 2 * _REACH, np.float32)
-        self._products = np.zeros((5, half_width + _REACH), np.float32)
+        self._sums = np.zeros((LOW_PASS_SPAN, 3, half_width), np.float64)
+        self._padded = np.zeros(2 * half_width + 2 * REACH, np.float32)
+        self._products = np.zeros((5, half_width + REACH), np.float32)
 
     def reference(self, planes: Planes) -> None:
         np.copyto(self._reference[0], planes[0])
@@ -121,23 +106,13 @@ class FloatMsSsim(FeatureFamily):
     def compare(self, rung: int, planes: Planes, out: Values) -> None:
         distorted = [planes[0], *self._distorted]
         self._build_pyramid(distorted)
-        score = 1.0
-        for level, weight in enumerate(_SCALE_WEIGHTS):
+        scales = []
+        for level, plane in enumerate(distorted):
             means = self._filters[level].compare(
-                self._reference[level],
-                distorted[level],
-                self._level_scale(level),
-                self._moments[level],
-                level == _LAST_SCALE,
+                self._reference[level], plane, self._level_scale(level), self._moments[level], level == LAST_SCALE
             )
-            contrast, structure, luminance = (float(np.float32(mean)) for mean in means[:3])
-            if structure < 0.0:
-                score = float("nan")  # as libvmaf's pow() has it
-                break
-            if level == _LAST_SCALE:
-                score *= luminance**weight
-            score *= contrast**weight * structure**weight
-        out[0] = score
+            scales.append([float(np.float32(mean)) for mean in means[:3]])
+        out[0] = combined(scales)
 
     def _level_scale(self, level: int) -> np.float32:
         return self._scale if level == 0 else np.float32(1)
@@ -152,7 +127,7 @@ class _Moments:
     """Mean and variance of one frame under the window at each of its positions."""
 
     def __init__(self, shape: tuple[int, int]) -> None:
-        positions = (shape[0] - _SPAN + 1, shape[1] - _SPAN + 1)
+        positions = (shape[0] - SPAN + 1, shape[1] - SPAN + 1)
         self.mean = np.zeros(positions, np.float32)
         self.variance = np.zeros(positions, np.float32)
 
@@ -161,9 +136,9 @@ class _WindowFilter:
     """The Gaussian window over frames of one size, with its buffers: a few rows."""
 
     def __init__(self, shape: tuple[int, int]) -> None:
-        width, columns = shape[1], shape[1] - _SPAN + 1
+        width, columns = shape[1], shape[1] - SPAN + 1
         self._rows = np.zeros((4, width), np.float32)
-        self._ring = np.zeros((3, _SPAN, columns), np.float32)
+        self._ring = np.zeros((3, SPAN, columns), np.float32)
         self._filtered = np.zeros((3, columns), np.float32)
         self._sums = np.zeros((4, columns), np.float64)
         self._means = np.zeros(4, np.float64)
@@ -185,11 +160,6 @@ class _WindowFilter:
         return self._means
 
 
-def _code_value_scale(fmt: FrameFormat) -> np.float32:
-    """What brings a sample to the range of 8 bits."""
-    return np.float32(1.0 / (1 << (fmt.bit_depth - 8)))
-
-
 @kernel()
 def _moments(plane: Any, scale: Any, rows: Any, ring: Any, mean: Any, variance: Any) -> None:
     """Write the windowed mean and variance of ``plane * scale``."""
@@ -197,9 +167,9 @@ def _moments(plane: Any, scale: Any, rows: Any, ring: Any, mean: Any, variance: 
     for y in range(plane.shape[0]):
         _load(plane[y], scale, samples)
         _multiply(samples, samples, squares)
-        _filter_across(samples, ring[0, y % _SPAN])
-        _filter_across(squares, ring[1, y % _SPAN])
-        top = y - _SPAN + 1
+        _filter_across(samples, ring[0, y % SPAN])
+        _filter_across(squares, ring[1, y % SPAN])
+        top = y - SPAN + 1
         if top >= 0:
             _filter_down(ring[0], top, mean[top])
             _filter_down(ring[1], top, variance[top])
@@ -219,10 +189,10 @@ def _compare(
         _load(distorted[y], scale, b)
         _multiply(b, b, b_b)
         _multiply(a, b, a_b)
-        _filter_across(b, ring[0, y % _SPAN])
-        _filter_across(b_b, ring[1, y % _SPAN])
-        _filter_across(a_b, ring[2, y % _SPAN])
-        top = y - _SPAN + 1
+        _filter_across(b, ring[0, y % SPAN])
+        _filter_across(b_b, ring[1, y % SPAN])
+        _filter_across(a_b, ring[2, y % SPAN])
+        top = y - SPAN + 1
         if top >= 0:
             _filter_down(ring[0], top, filtered[0])
             _filter_down(ring[1], top, filtered[1])
@@ -264,12 +234,12 @@ def _add_luminance_and_product(mean: Any, variance: Any, filtered: Any, sums: An
 
 @kernel(inline=True)
 def _luminance(a: Any, b: Any) -> Any:
-    return (2.0 * np.float64(a) * np.float64(b) + _WIDE_C1) / np.float64((a * a + b * b) + _C1)
+    return (2.0 * np.float64(a) * np.float64(b) + _WIDE_C1) / np.float64((a * a + b * b) + C1)
 
 
 @kernel(inline=True)
 def _contrast(deviation: Any, variance_a: Any, variance_b: Any) -> Any:
-    return (2.0 * np.float64(deviation) + _WIDE_C2) / np.float64((variance_a + variance_b) + _C2)
+    return (2.0 * np.float64(deviation) + _WIDE_C2) / np.float64((variance_a + variance_b) + C2)
 
 
 @kernel(inline=True)
@@ -277,7 +247,7 @@ def _structure(deviation: Any, covariance: Any) -> Any:
     # Without variance on one side it is rounding alone that makes a covariance negative.
     if covariance < np.float32(0) and deviation <= np.float32(0):
         covariance = np.float32(0)
-    return np.float64((covariance + _C3) / (deviation + _C3))
+    return np.float64((covariance + C3) / (deviation + C3))
 
 
 @kernel(inline=True)
@@ -312,9 +282,9 @@ def _filter_across(row: Any, out: Any) -> None:
 def _filter_down(ring: Any, top: int, out: Any) -> None:
     """Filter the eleven rows from row ``top``; row y lies in slot y % 11 of ``ring``."""
     _sum_taps(
-        ring[top % _SPAN], ring[(top + 1) % _SPAN], ring[(top + 2) % _SPAN], ring[(top + 3) % _SPAN],
-        ring[(top + 4) % _SPAN], ring[(top + 5) % _SPAN], ring[(top + 6) % _SPAN], ring[(top + 7) % _SPAN],
-        ring[(top + 8) % _SPAN], ring[(top + 9) % _SPAN], ring[(top + 10) % _SPAN], out,
+        ring[top % SPAN], ring[(top + 1) % SPAN], ring[(top + 2) % SPAN], ring[(top + 3) % SPAN],
+        ring[(top + 4) % SPAN], ring[(top + 5) % SPAN], ring[(top + 6) % SPAN], ring[(top + 7) % SPAN],
+        ring[(top + 8) % SPAN], ring[(top + 9) % SPAN], ring[(top + 10) % SPAN], out,
     )  # fmt: skip
 
 
@@ -377,23 +347,23 @@ def _halve(plane: Any, scale: Any, padded: Any, products: Any, sums: Any, out: A
     """
     height = plane.shape[0]
     rows, columns = out.shape
-    for y in range(-_REACH, 2 * rows + _REACH - 1):
+    for y in range(-REACH, 2 * rows + REACH - 1):
         _load_padded(plane[_reflect(y, height)], scale, padded)
-        slot = sums[(y + _REACH) % _LOW_PASS_SPAN]
-        for k in range(y & 1, _REACH + 1, 2):
-            _filter_decimated(padded, _LOW_PASS[k], products, slot[k >> 1, :columns])
-        if y >= _REACH and not y & 1:
-            _add_rows(sums, y - _REACH, out[(y - _REACH) >> 1])
+        slot = sums[(y + REACH) % LOW_PASS_SPAN]
+        for k in range(y & 1, REACH + 1, 2):
+            _filter_decimated(padded, LOW_PASS[k], products, slot[k >> 1, :columns])
+        if y >= REACH and not y & 1:
+            _add_rows(sums, y - REACH, out[(y - REACH) >> 1])
 
 
 @kernel(inline=True)
 def _load_padded(row: Any, scale: Any, padded: Any) -> None:
     width = len(row)
-    _load(row, scale, padded[_REACH : _REACH + width])
-    for k in range(_REACH):
-        padded[_REACH - 1 - k] = padded[_REACH + k]
-        if _REACH + width + k < len(padded):
-            padded[_REACH + width + k] = padded[_REACH + width - 1 - k]
+    _load(row, scale, padded[REACH : REACH + width])
+    for k in range(REACH):
+        padded[REACH - 1 - k] = padded[REACH + k]
+        if REACH + width + k < len(padded):
+            padded[REACH + width + k] = padded[REACH + width - 1 - k]
 
 
 @kernel(inline=True)
@@ -402,7 +372,7 @@ def _filter_decimated(padded: Any, taps: Any, products: Any, out: Any) -> None:
     n = len(out)
     p0, p1, p2, p3, p4 = products[0], products[1], products[2], products[3], products[4]
     k0, k1, k2, k3, k4 = taps[0], taps[1], taps[2], taps[3], taps[4]
-    for x in range(n + _REACH):
+    for x in range(n + REACH):
         even, odd = padded[2 * x], padded[2 * x + 1]
         p0[x], p2[x], p4[x] = even * k0, even * k2, even * k4
         p1[x], p3[x] = odd * k1, odd * k3
@@ -415,7 +385,7 @@ def _filter_decimated(padded: Any, taps: Any, products: Any, out: Any) -> None:
 @kernel(inline=True)
 def _add_rows(sums: Any, centre: int, out: Any) -> None:
     """Add the nine filtered rows around row ``centre``, which is even; the first, ``centre - 4``, is in slot ``centre % 9``."""
-    k, span = centre, _LOW_PASS_SPAN
+    k, span = centre, LOW_PASS_SPAN
     a, b, c = sums[k % span, 0], sums[(k + 1) % span, 0], sums[(k + 2) % span, 1]
     d, e, f = sums[(k + 3) % span, 1], sums[(k + 4) % span, 2], sums[(k + 5) % span, 1]
     g, h, i = sums[(k + 6) % span, 1], sums[(k + 7) % span, 0], sums[(k + 8) % span, 0]

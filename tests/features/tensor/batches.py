@@ -26,16 +26,22 @@ def batch(fmt: FrameFormat, reference: Sequence[Planes], rungs: Sequence[Sequenc
     """All frames of a reference and its rungs; pairs in the order of the rungs, then of the frames."""
     n = len(reference)
     distorted = [frame for rung in rungs for frame in rung]
+    wide = fmt.bit_depth > 15  # samples of 16 bits do not fit int16
     previous = torch.arange(-1, n - 1)
     return Batch(
         fmt=fmt,
-        reference=stacked(reference),
-        distorted=stacked(distorted),
+        reference=_widened(stacked(reference)) if wide else stacked(reference),
+        distorted=_widened(stacked(distorted)) if wide else stacked(distorted),
         pair_reference=torch.arange(n).repeat(len(rungs)).to(DEVICE),
         pair_distorted=torch.arange(n * len(rungs)).to(DEVICE),
         reference_previous=previous.to(DEVICE),
         distorted_previous=previous.repeat(len(rungs)).to(DEVICE),
     )
+
+
+def _widened(planes: TensorPlanes) -> TensorPlanes:
+    y, cb, cr = (plane.to(torch.int32) & 0xFFFF for plane in planes)
+    return y, cb, cr
 
 
 def values(

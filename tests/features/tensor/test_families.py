@@ -33,6 +33,7 @@ FORMATS = (
     FrameFormat(34, 33, 8, "420"),
     FrameFormat(80, 61, 10, "422"),
     FrameFormat(45, 90, 12, "444"),
+    FrameFormat(40, 50, 16, "420"),
 )
 
 
