@@ -26,44 +26,24 @@ import math
 from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
 from corekit.features._jit import kernel
 from corekit.features._small_matrix import EPSILON, N, find_eigenvalues, solve
+from corekit.features._speed_model import ANTIALIAS, BLOCK, DECIMATION, MIN_SIDE, REACH, TAPS, gaussian
 from corekit.features.family import FeatureFamily, Planes, Values
 from corekit.model import FrameFormat
 
-DECIMATION = 16
-BLOCK = 5
 LANES = 8
 BATCH = 8
 NEURAL_NOISE = 0.29
 MAX_SCORE = 1000.0
-MIN_SIDE = DECIMATION * BLOCK
 NOISE = np.float32(NEURAL_NOISE)
 GAUSSIAN_ENTROPY = math.log2(2.0 * math.pi * math.e)
 BASE_ENTROPY = np.float32(N * (math.log2(float(NOISE)) + GAUSSIAN_ENTROPY))
 ZERO, ONE, TWO = np.float32(0), np.float32(1), np.float32(2)
 
 
-def _gaussian(size: int, sigma: float) -> npt.NDArray[np.float32]:
-    """Taps of libvmaf's float32 Gaussian, normalised to a sum of 1."""
-    deviation = np.float32(sigma)
-    den = np.float32(1.0 / (float(deviation) * math.sqrt(2.0 * math.pi)))
-    taps = [
-        np.float32(math.exp(-0.5 * x / float(deviation) * x / float(deviation))) / den
-        for x in range(-(size // 2), size // 2 + 1)
-    ]
-    total = np.float32(0)
-    for tap in taps:
-        total += tap
-    return np.array([tap / total for tap in taps], np.float32)
-
-
-ANTIALIAS = _gaussian(9, 3.6)
-LOCAL_MEAN = _gaussian(3, 0.6)
-TAPS = len(ANTIALIAS)
-REACH = TAPS // 2
+LOCAL_MEAN = gaussian(3, 0.6)
 
 
 class Speed(FeatureFamily):
@@ -78,45 +58,69 @@ class Speed(FeatureFamily):
     def __init__(self, fmt: FrameFormat, rungs: int = 1) -> None:
         dtype = np.uint8 if fmt.bit_depth == 8 else np.uint16
         self._scale = np.float32(1.0 / (1 << (fmt.bit_depth - 8)))
-        luma, chroma, _ = fmt.shapes
-        self._has_luma, self._has_chroma = min(luma) >= MIN_SIDE, min(chroma) >= MIN_SIDE
-        self._models = {shape: _BlockModel(*shape) for shape in (luma, chroma) if min(shape) >= MIN_SIDE}
-        self._reference = [_BlockStatistics(*shape) for shape in fmt.shapes]
-        self._distorted = [_BlockStatistics(*shape) for shape in fmt.shapes]
-        kept = (rungs + 1, luma[0] // DECIMATION, TAPS, luma[1]) if self._has_luma else (rungs + 1, 0, 0, 0)
+        self._statistics = PairStatistics(fmt)
+        height, width = fmt.height, fmt.width
+        kept = (rungs + 1, height // DECIMATION, TAPS, width) if self._statistics.has_luma else (rungs + 1, 0, 0, 0)
         self._previous = np.zeros(kept, dtype)
         self._is_first = [True] * (rungs + 1)
 
     def reference(self, planes: Planes) -> None:
-        self._measure(-1, planes, self._reference)
+        self._measure(-1, planes, REFERENCE)
 
     def compare(self, rung: int, planes: Planes, out: Values) -> None:
         is_first = self._is_first[rung]
-        self._measure(rung, planes, self._distorted)
-        scores = [self._score(side) for side in range(3)]
+        self._measure(rung, planes, DISTORTED)
+        self._statistics.scores(out, is_first=is_first)
+
+    def _measure(self, slot: int, planes: Planes, side: int) -> None:
+        statistics = self._statistics
+        if statistics.has_luma:
+            model = statistics.model(0)
+            _decimate_difference(planes[0], self._previous[slot], self._scale, model.row, model.small)
+            statistics.fit(side, 0)
+            self._is_first[slot] = False
+        if statistics.has_chroma:
+            for number in (1, 2):
+                model = statistics.model(number)
+                _decimate(planes[number], self._scale, model.row, model.small)
+                statistics.fit(side, number)
+
+
+REFERENCE, DISTORTED = 0, 1
+
+
+class PairStatistics:
+    """Block statistics of both frames' planes, from the decimated planes, and the scores that follow."""
+
+    def __init__(self, fmt: FrameFormat) -> None:
+        self._shapes = fmt.shapes
+        luma, chroma, _ = fmt.shapes
+        self.has_luma, self.has_chroma = min(luma) >= MIN_SIDE, min(chroma) >= MIN_SIDE
+        self._models = {shape: _BlockModel(*shape) for shape in (luma, chroma) if min(shape) >= MIN_SIDE}
+        self._sides = [[_BlockStatistics(*shape) for shape in fmt.shapes] for _ in (REFERENCE, DISTORTED)]
+
+    def model(self, plane: int) -> _BlockModel:
+        """The buffers of a plane; ``small`` is where its decimated samples (luma: those of the difference) are written."""
+        return self._models[self._shapes[plane]]
+
+    def fit(self, side: int, plane: int) -> None:
+        """Take the statistics of a plane of ``REFERENCE`` or ``DISTORTED`` from its model's ``small``."""
+        self.model(plane).fit(self._sides[side][plane])
+
+    def scores(self, out: Values, *, is_first: bool) -> None:
+        """Write the scores of a frame; ``is_first`` where there is none before it."""
+        scores = [self._score(plane) for plane in range(3)]
         out[0] = scores[0]
-        if is_first and self._has_luma:
+        if is_first and self.has_luma:
             out[0] = 0.0
         out[1:3] = scores[1:]
         out[3] = self._mean_of_chroma(scores[1], scores[2])
         np.minimum(out, MAX_SCORE, out=out)
 
-    def _measure(self, slot: int, planes: Planes, statistics: list[_BlockStatistics]) -> None:
-        if self._has_luma:
-            model = self._models[planes[0].shape]
-            _decimate_difference(planes[0], self._previous[slot], self._scale, model.row, model.small)
-            model.fit(statistics[0])
-            self._is_first[slot] = False
-        if self._has_chroma:
-            for plane, result in zip(planes[1:], statistics[1:], strict=True):
-                model = self._models[plane.shape]
-                _decimate(plane, self._scale, model.row, model.small)
-                model.fit(result)
-
     def _score(self, plane: int) -> float:
         """Score of one plane, 0 where the model of just one side is singular, NaN where the plane is too small."""
-        reference, distorted = self._reference[plane], self._distorted[plane]
-        if not (self._has_chroma if plane else self._has_luma):
+        reference, distorted = (side[plane] for side in self._sides)
+        if not (self.has_chroma if plane else self.has_luma):
             return math.nan
         if reference.is_singular != distorted.is_singular:
             return 0.0
@@ -124,9 +128,7 @@ class Speed(FeatureFamily):
 
     def _mean_of_chroma(self, u: float, v: float) -> float:
         """Mean of Cb and Cr, or the one of them whose models exist."""
-        u_is_singular, v_is_singular = (
-            self._reference[plane].is_singular or self._distorted[plane].is_singular for plane in (1, 2)
-        )
+        u_is_singular, v_is_singular = (any(side[plane].is_singular for side in self._sides) for plane in (1, 2))
         if u_is_singular != v_is_singular:
             return v if u_is_singular else u
         return float(np.float32(np.float32(u) + np.float32(v)) / TWO)
