@@ -15,64 +15,32 @@ and its rounding are part of the definition; ``_accumulate`` has the same result
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 
 from corekit.features._jit import kernel
+from corekit.features._psnr_hvs_model import (
+    AREA,
+    SENSITIVITY,
+    SIDE,
+    STEP,
+    VARIANCE_16,
+    VARIANCE_64,
+    blocks,
+    masking,
+    mean_square,
+    score,
+)
 from corekit.features.family import FeatureFamily, Planes, Values
 from corekit.model import FrameFormat
 
-# Contrast sensitivity by frequency, rows vertical (psnr_hvs.c); used for every chroma sampling, as libvmaf does.
-# fmt: off
-_SENSITIVITY_Y = (
-    (1.6193873005, 2.2901594831, 2.08509755623, 1.48366094411, 1.00227514334, 0.678296995242, 0.466224900598, 0.3265091542),
-    (2.2901594831, 1.94321815382, 2.04793073064, 1.68731108984, 1.2305666963, 0.868920337363, 0.61280991668, 0.436405793551),
-    (2.08509755623, 2.04793073064, 1.34329019223, 1.09205635862, 0.875748795257, 0.670882927016, 0.501731932449, 0.372504254596),
-    (1.48366094411, 1.68731108984, 1.09205635862, 0.772819797575, 0.605636379554, 0.48309405692, 0.380429446972, 0.295774038565),
-    (1.00227514334, 1.2305666963, 0.875748795257, 0.605636379554, 0.448996256676, 0.352889268808, 0.283006984131, 0.226951348204),
-    (0.678296995242, 0.868920337363, 0.670882927016, 0.48309405692, 0.352889268808, 0.27032073436, 0.215017739696, 0.17408067321),
-    (0.466224900598, 0.61280991668, 0.501731932449, 0.380429446972, 0.283006984131, 0.215017739696, 0.168869545842, 0.136153931001),
-    (0.3265091542, 0.436405793551, 0.372504254596, 0.295774038565, 0.226951348204, 0.17408067321, 0.136153931001, 0.109083846276),
-)
-_SENSITIVITY_CB = (
-    (1.91113096927, 2.46074210438, 1.18284184739, 1.14982565193, 1.05017074788, 0.898018824055, 0.74725392039, 0.615105596242),
-    (2.46074210438, 1.58529308355, 1.21363250036, 1.38190029285, 1.33100189972, 1.17428548929, 0.996404342439, 0.830890433625),
-    (1.18284184739, 1.21363250036, 0.978712413627, 1.02624506078, 1.03145147362, 0.960060382087, 0.849823426169, 0.731221236837),
-    (1.14982565193, 1.38190029285, 1.02624506078, 0.861317501629, 0.801821139099, 0.751437590932, 0.685398513368, 0.608694761374),
-    (1.05017074788, 1.33100189972, 1.03145147362, 0.801821139099, 0.676555426187, 0.605503172737, 0.55002013668, 0.495804539034),
-    (0.898018824055, 1.17428548929, 0.960060382087, 0.751437590932, 0.605503172737, 0.514674450957, 0.454353482512, 0.407050308965),
-    (0.74725392039, 0.996404342439, 0.849823426169, 0.685398513368, 0.55002013668, 0.454353482512, 0.389234902883, 0.342353999733),
-    (0.615105596242, 0.830890433625, 0.731221236837, 0.608694761374, 0.495804539034, 0.407050308965, 0.342353999733, 0.295530605237),
-)
-_SENSITIVITY_CR = (
-    (2.03871978502, 2.62502345193, 1.26180942886, 1.11019789803, 1.01397751469, 0.867069376285, 0.721500455585, 0.593906509971),
-    (2.62502345193, 1.69112867013, 1.17180569821, 1.3342742857, 1.28513006198, 1.13381474809, 0.962064122248, 0.802254508198),
-    (1.26180942886, 1.17180569821, 0.944981930573, 0.990876405848, 0.995903384143, 0.926972725286, 0.820534991409, 0.706020324706),
-    (1.11019789803, 1.3342742857, 0.990876405848, 0.831632933426, 0.77418706195, 0.725539939514, 0.661776842059, 0.587716619023),
-    (1.01397751469, 1.28513006198, 0.995903384143, 0.77418706195, 0.653238524286, 0.584635025748, 0.531064164893, 0.478717061273),
-    (0.867069376285, 1.13381474809, 0.926972725286, 0.725539939514, 0.584635025748, 0.496936637883, 0.438694579826, 0.393021669543),
-    (0.721500455585, 0.962064122248, 0.820534991409, 0.661776842059, 0.531064164893, 0.438694579826, 0.375820256136, 0.330555063063),
-    (0.593906509971, 0.802254508198, 0.706020324706, 0.587716619023, 0.478717061273, 0.393021669543, 0.330555063063, 0.285345396658),
-)
-# fmt: on
-_MASK_SCALE = 0.3885746225901003
-_WEIGHTS = (0.8, 0.1, 0.1)
-
-_SIDE = 8
-_AREA = _SIDE * _SIDE
-_STEP = 7
 # Blocks side by side that are worked on at once, one in each lane, and the columns that they cover.
 _LANES = 16
-_COLUMNS = (_LANES - 1) * _STEP + _SIDE
+_COLUMNS = (_LANES - 1) * STEP + SIDE
 
 # Rows of the work buffer that has one value a lane: means and variances of the quarters, and so on.
 _MEAN, _VARIANCE, _BLOCK_MEAN, _BLOCK_VARIANCE, _TEXTURE, _THRESHOLD = 0, 4, 8, 9, 10, 11
-
-# Variance of a block and of a quarter of it: sum of squares to unbiased variance times the number of samples.
-_VARIANCE_64 = np.float32(1) / np.float32(63) * np.float32(64)
-_VARIANCE_16 = np.float32(1) / np.float32(15) * np.float32(16)
 
 
 class PsnrHvs(FeatureFamily):
@@ -84,35 +52,32 @@ class PsnrHvs(FeatureFamily):
     names = ("psnr_hvs",)
 
     def __init__(self, fmt: FrameFormat, rungs: int = 1) -> None:
-        tables = (_SENSITIVITY_Y, _SENSITIVITY_CB, _SENSITIVITY_CR)
-        self._planes = [_BlockPlane(shape, table) for shape, table in zip(fmt.shapes, tables, strict=True)]
+        self._planes = [_BlockPlane(shape, table) for shape, table in zip(fmt.shapes, SENSITIVITY, strict=True)]
         self._peak = (1 << fmt.bit_depth) - 1
 
     def reference(self, planes: Planes) -> None:
-        for blocks, plane in zip(self._planes, planes, strict=True):
-            blocks.reference(plane)
+        for own, plane in zip(self._planes, planes, strict=True):
+            own.reference(plane)
 
     def compare(self, rung: int, planes: Planes, out: Values) -> None:
-        luma, cb, cr = (blocks.compare(plane, self._peak) for blocks, plane in zip(self._planes, planes, strict=True))
-        weighted = luma * _WEIGHTS[0] + _WEIGHTS[1] * (cb + cr)
-        out[0] = 10.0 * (-1.0 * math.log10(weighted)) if weighted > 0.0 else math.inf
+        luma, cb, cr = (own.compare(plane, self._peak) for own, plane in zip(self._planes, planes, strict=True))
+        out[0] = score(luma, cb, cr)
 
 
 class _BlockPlane:
     """The blocks of one plane, in batches of ``_LANES`` from left to right and top to bottom."""
 
-    def __init__(self, shape: tuple[int, int], sensitivity: tuple[tuple[float, ...], ...]) -> None:
-        rows, columns = ((side - _SIDE) // _STEP + 1 for side in shape)
+    def __init__(self, shape: tuple[int, int], sensitivity: Any) -> None:
+        rows, columns = blocks(shape)
         batches = rows * -(-columns // _LANES)
         self._count = rows * columns
-        self._sensitivity = np.array(sensitivity, np.float32).reshape(-1)
-        scaled = self._sensitivity.astype(np.float64) * _MASK_SCALE
-        self._masking = (scaled * scaled).astype(np.float32)
-        self._coefficients = np.zeros((batches, _AREA * _LANES), np.int16)
+        self._sensitivity = sensitivity
+        self._masking = masking(sensitivity)
+        self._coefficients = np.zeros((batches, AREA * _LANES), np.int16)
         self._thresholds = np.zeros((batches, _LANES), np.float32)
-        self._samples = np.zeros(_SIDE * _COLUMNS, np.int32)
-        self._batch = np.zeros(_AREA * _LANES, np.int32)
-        self._squares = np.zeros(_AREA * _LANES, np.float32)
+        self._samples = np.zeros(SIDE * _COLUMNS, np.int32)
+        self._batch = np.zeros(AREA * _LANES, np.int32)
+        self._squares = np.zeros(AREA * _LANES, np.float32)
         self._lanes = np.zeros((_THRESHOLD + 1, _LANES), np.float32)
 
     def reference(self, plane: Any) -> None:
@@ -126,8 +91,7 @@ class _BlockPlane:
             plane, self._sensitivity, self._masking, self._coefficients, self._thresholds,
             self._samples, self._batch, self._lanes, self._squares,
         )  # fmt: skip
-        mean = np.float32(total) / np.float32(self._count * _AREA)
-        return float(mean / np.float32(peak * peak))
+        return mean_square(total, self._count, peak)
 
 
 @kernel()
@@ -136,11 +100,11 @@ def _transform_reference(
 ) -> None:
     height, width = plane.shape
     index = 0
-    for top in range(0, height - _SIDE + 1, _STEP):
-        for left in range(0, width - _SIDE + 1, _STEP * _LANES):
+    for top in range(0, height - SIDE + 1, STEP):
+        for left in range(0, width - SIDE + 1, STEP * _LANES):
             _transform_batch(plane, top, left, masking, samples, batch, lanes, thresholds[index])
             kept = coefficients[index]
-            for k in range(_AREA * _LANES):
+            for k in range(AREA * _LANES):
                 kept[k] = batch[k]
             index += 1
 
@@ -154,9 +118,9 @@ def _sum_of_squares(
     height, width = plane.shape
     total = np.float32(0)
     index = 0
-    for top in range(0, height - _SIDE + 1, _STEP):
-        for left in range(0, width - _SIDE + 1, _STEP * _LANES):
-            blocks = min(_LANES, (width - _SIDE - left) // _STEP + 1)
+    for top in range(0, height - SIDE + 1, STEP):
+        for left in range(0, width - SIDE + 1, STEP * _LANES):
+            blocks = min(_LANES, (width - SIDE - left) // STEP + 1)
             threshold = lanes[_THRESHOLD]
             _transform_batch(plane, top, left, masking, samples, batch, lanes, threshold)
             of_reference = thresholds[index]
@@ -190,7 +154,7 @@ def _transform_batch(
 def _load_samples(plane: Any, top: int, left: int, samples: Any) -> None:
     """Copy the eight rows that the batch covers. Beyond the plane's right edge stay the samples from before."""
     columns = min(_COLUMNS, plane.shape[1] - left)
-    for y in range(_SIDE):
+    for y in range(SIDE):
         row = plane[top + y, left : left + columns]
         kept = samples[y * _COLUMNS : (y + 1) * _COLUMNS]
         for x in range(columns):
@@ -200,38 +164,38 @@ def _load_samples(plane: Any, top: int, left: int, samples: Any) -> None:
 @kernel(inline=True)
 def _gather(samples: Any, batch: Any) -> None:
     """From rows of samples to blocks in lanes."""
-    for y in range(_SIDE):
+    for y in range(SIDE):
         row = samples[y * _COLUMNS : (y + 1) * _COLUMNS]
-        out = batch[y * _SIDE * _LANES : (y + 1) * _SIDE * _LANES]
-        for x in range(_SIDE):
+        out = batch[y * SIDE * _LANES : (y + 1) * SIDE * _LANES]
+        for x in range(SIDE):
             for lane in range(_LANES):
-                out[x * _LANES + lane] = row[lane * _STEP + x]
+                out[x * _LANES + lane] = row[lane * STEP + x]
 
 
 @kernel(inline=True)
 def _measure_texture(batch: Any, lanes: Any, texture: Any) -> None:
     """How much of each block's variance lies within its quarters: near 1 for texture, near 0 for an edge."""
     lanes[:_TEXTURE] = np.float32(0)
-    for y in range(_SIDE):
-        row = batch[y * _SIDE * _LANES : (y + 1) * _SIDE * _LANES]
+    for y in range(SIDE):
+        row = batch[y * SIDE * _LANES : (y + 1) * SIDE * _LANES]
         _add_samples(row, lanes[_MEAN + y // 4], lanes[_MEAN + y // 4 + 2])
     block_mean, block_variance = lanes[_BLOCK_MEAN], lanes[_BLOCK_VARIANCE]
     for lane in range(_LANES):
         total = lanes[_MEAN, lane] + lanes[_MEAN + 1, lane] + lanes[_MEAN + 2, lane] + lanes[_MEAN + 3, lane]
-        block_mean[lane] = total / np.float32(_AREA)
+        block_mean[lane] = total / np.float32(AREA)
     for part in range(4):
         mean = lanes[_MEAN + part]
         for lane in range(_LANES):
-            mean[lane] /= np.float32(_AREA // 4)
-    for y in range(_SIDE):
-        row = batch[y * _SIDE * _LANES : (y + 1) * _SIDE * _LANES]
+            mean[lane] /= np.float32(AREA // 4)
+    for y in range(SIDE):
+        row = batch[y * SIDE * _LANES : (y + 1) * SIDE * _LANES]
         left, right = y // 4, y // 4 + 2
         _add_squared_deviations(row, 0, lanes[_MEAN + left], lanes[_VARIANCE + left], block_mean, block_variance)
         _add_squared_deviations(row, 4, lanes[_MEAN + right], lanes[_VARIANCE + right], block_mean, block_variance)
     a, b, c, d = lanes[_VARIANCE], lanes[_VARIANCE + 1], lanes[_VARIANCE + 2], lanes[_VARIANCE + 3]
     for lane in range(_LANES):
-        whole = block_variance[lane] * _VARIANCE_64
-        parts = a[lane] * _VARIANCE_16 + b[lane] * _VARIANCE_16 + c[lane] * _VARIANCE_16 + d[lane] * _VARIANCE_16
+        whole = block_variance[lane] * VARIANCE_64
+        parts = a[lane] * VARIANCE_16 + b[lane] * VARIANCE_16 + c[lane] * VARIANCE_16 + d[lane] * VARIANCE_16
         texture[lane] = parts / whole if whole > np.float32(0) else np.float32(0)
 
 
@@ -280,8 +244,8 @@ def _transform_columns(samples: Any) -> None:
 @kernel(inline=True)
 def _transform_rows(batch: Any) -> None:
     n = _LANES
-    for y in range(_SIDE):
-        row = batch[y * _SIDE * n : (y + 1) * _SIDE * n]
+    for y in range(SIDE):
+        row = batch[y * SIDE * n : (y + 1) * SIDE * n]
         for x in range(n):
             a, b, c, d, e, f, g, h = _dct8(
                 row[x], row[n + x], row[2 * n + x], row[3 * n + x],
@@ -296,7 +260,7 @@ def _measure_masking(batch: Any, masking: Any, texture: Any, threshold: Any) -> 
     n = _LANES
     for x in range(n):
         threshold[x] = np.float32(0)
-    for k in range(0, _AREA, 4):
+    for k in range(0, AREA, 4):
         four = batch[k * n : (k + 4) * n]
         # The mean is no texture: its weight is 0, and a sum of 0 is exact.
         w0, w1, w2, w3 = masking[k], masking[k + 1], masking[k + 2], masking[k + 3]
@@ -320,7 +284,7 @@ def _square_differences(
     reference: Any, distorted: Any, threshold: Any, sensitivity: Any, masking: Any, squares: Any
 ) -> None:
     """Squares of the weighted differences beyond the threshold; the mean (frequency 0) is not masked."""
-    for k in range(_AREA):
+    for k in range(AREA):
         start, end = k * _LANES, (k + 1) * _LANES
         before, after, out = reference[start:end], distorted[start:end], squares[start:end]
         weight, mask = sensitivity[k], masking[k]
@@ -347,7 +311,7 @@ def _accumulate(total: Any, squares: Any, blocks: int, lanes: Any) -> Any:
     sums, largest, off = lanes[0], lanes[1], lanes[2]
     for lane in range(_LANES):
         sums[lane] = largest[lane] = off[lane] = np.float32(0)
-    for k in range(_AREA):
+    for k in range(AREA):
         for lane in range(_LANES):
             square = squares[k * _LANES + lane]
             rounded = (square + shifter) - shifter
@@ -360,7 +324,7 @@ def _accumulate(total: Any, squares: Any, blocks: int, lanes: Any) -> Any:
         if largest[lane] < quarter and off[lane] < half_place and total + sums[lane] < limit:
             total += sums[lane]
             continue
-        for k in range(_AREA):
+        for k in range(AREA):
             total += squares[k * _LANES + lane]
         if total >= limit:
             quarter = np.float32(0)  # the sums of the lanes to come were rounded to too fine a place

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy.fft import dctn
 
 from corekit.features import psnr_hvs
+from corekit.features._psnr_hvs_model import SENSITIVITY
 from corekit.features.psnr_hvs import PsnrHvs
 from corekit.features.registry import undefined
 from corekit.model import FrameFormat
@@ -79,7 +80,7 @@ def test_squares_accumulate_as_if_added_one_by_one(
 def test_transform_is_the_dct_within_rounding() -> None:
     rng = np.random.default_rng(0)
     plane = rng.integers(0, 256, (8, 8 + 7 * (LANES - 1)), dtype=np.uint8)
-    blocks = psnr_hvs._BlockPlane((plane.shape[0], plane.shape[1]), psnr_hvs._SENSITIVITY_Y)
+    blocks = psnr_hvs._BlockPlane((plane.shape[0], plane.shape[1]), SENSITIVITY[0])
     blocks.reference(plane)
     coefficients = blocks._coefficients[0].reshape(8, 8, LANES)
     for lane in range(LANES):

@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from corekit.features._small_matrix import N, find_eigenvalues, solve
-from corekit.features._speed_model import ANTIALIAS, LOCAL_MEAN, Speed
+from corekit.features._speed_model import ANTIALIAS
 from corekit.features.family import Planes
 from corekit.features.registry import undefined
+from corekit.features.speed import LOCAL_MEAN, Speed
 from corekit.model import Chroma, FrameFormat
 from tests.features.golden_clips import CLIP_PAIRS, GoldenPair, clip_pair, corpus_pairs, run
 from tests.features.libvmaf_judge import libvmaf_scores

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable
 
 import numpy as np
@@ -17,6 +15,7 @@ from corekit.features.tensor.cambi import Cambi, sum_of_greatest
 from corekit.model import FrameFormat
 from tests.features.golden_clips import CLIP_PAIRS, clip_pair, corpus_pairs, run
 from tests.features.tensor.batches import DEVICE, batch
+from tests.features.tensor.compiled import compile_launches
 from tests.features.test_cambi import PICTURES, Picture, frame_of
 from tests.shared_data import needs_shared
 
@@ -119,16 +118,12 @@ def test_the_kernels_have_the_sums_of_their_twin(
     assert plain[1].any() or fmt.height == 1
 
 
-@pytest.mark.parametrize(("capability", "size"), [("86", ("1920", "1080", "8")), ("90", ("3840", "2160", "10"))])
-def test_the_kernels_compile_for_gpus(capability: str, size: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    ("capability", "fmt"),
+    [("86", FrameFormat(1920, 1080, 8, "420")), ("90", FrameFormat(3840, 2160, 10, "420"))],
+    ids=str,
+)
+def test_the_kernels_compile_for_gpus(capability: str, fmt: FrameFormat) -> None:
     pytest.importorskip("triton")
-    code = (
-        "import os, runpy; os.environ.pop('TRITON_INTERPRET', None); "
-        "runpy.run_module('tests.features.tensor.compile_launches', run_name='__main__')"
-    )
-    arguments = ["Cambi", capability, *size, "420"]
-    done = subprocess.run(
-        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=300, check=False
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert {"_contrast_values", "_sum_of_greatest"} <= {line.split()[0] for line in done.stdout.splitlines()}
+    done = compile_launches("Cambi", capability, fmt)
+    assert {"_contrast_values", "_sum_of_greatest"} <= {line.split()[0] for line in done.splitlines()}

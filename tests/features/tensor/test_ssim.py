@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from typing import Any
 
 import numpy as np
@@ -17,6 +15,7 @@ from corekit.model import FrameFormat
 from tests.features.generated_clips import CONTENTS, DAMAGES, generate
 from tests.features.golden_clips import CLIP_PAIRS, clip_pair, run
 from tests.features.tensor.batches import DEVICE, batch, values
+from tests.features.tensor.compiled import compile_launches
 from tests.shared_data import needs_shared
 
 FAMILIES: dict[str, tuple[Any, Any]] = {
@@ -118,13 +117,5 @@ def test_the_kernels_on_a_device(feature: str) -> None:
 @pytest.mark.parametrize(("family", "kernel"), [("FloatMsSsim", "_halve"), ("FloatSsim", "_average")])
 def test_the_kernels_compile_for_gpus(family: str, kernel: str, capability: str) -> None:
     pytest.importorskip("triton")
-    code = (
-        "import os, runpy; os.environ.pop('TRITON_INTERPRET', None); "
-        "runpy.run_module('tests.features.tensor.compile_launches', run_name='__main__')"
-    )
-    arguments = [family, capability, "1920", "1080", "10", "420"]
-    done = subprocess.run(
-        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=300, check=False
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert {kernel, "_across", "_compare"} <= {line.split()[0] for line in done.stdout.splitlines()}
+    done = compile_launches(family, capability)
+    assert {kernel, "_across", "_compare"} <= {line.split()[0] for line in done.splitlines()}

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -16,6 +13,7 @@ from corekit.features.tensor.ssimulacra2 import Ssimulacra2
 from corekit.model import FrameFormat
 from tests.features.golden_clips import CLIP_PAIRS, clip_pair, run
 from tests.features.tensor.batches import DEVICE, batch
+from tests.features.tensor.compiled import compile_launches
 from tests.features.test_ssimulacra2 import frame_of
 from tests.shared_data import needs_shared
 
@@ -88,13 +86,5 @@ def test_the_kernels_on_a_device() -> None:
 @pytest.mark.parametrize("capability", ["86", "90"])
 def test_the_kernels_compile_for_gpus(capability: str) -> None:
     pytest.importorskip("triton")
-    code = (
-        "import os, runpy; os.environ.pop('TRITON_INTERPRET', None); "
-        "runpy.run_module('tests.features.tensor.compile_launches', run_name='__main__')"
-    )
-    arguments = ["Ssimulacra2", capability, "1920", "1080", "10", "420"]
-    done = subprocess.run(
-        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=300, check=False
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert "_compare_columns" in {line.split()[0] for line in done.stdout.splitlines()}
+    done = compile_launches("Ssimulacra2", capability)
+    assert "_compare_columns" in {line.split()[0] for line in done.splitlines()}
