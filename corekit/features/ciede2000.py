@@ -21,20 +21,29 @@ from typing import Any
 
 import numpy as np
 
+from corekit.features._ciede2000_model import (
+    BLUE_CB,
+    EPSILON,
+    GREEN_CB,
+    GREEN_CR,
+    HUE_WEIGHT,
+    KAPPA,
+    LIGHTNESS_WEIGHT,
+    LINEAR_BELOW,
+    RED_CR,
+    SEVENTH_OF_25,
+    WHITE_X,
+    WHITE_Z,
+    X,
+    Y,
+    Z,
+    score,
+)
 from corekit.features._jit import kernel
 from corekit.features.family import FeatureFamily, Planes, Values
 from corekit.model import FrameFormat
 
 _F = np.float32
-
-# ciede.c: BT.709 Y'CbCr to R'G'B', linear light to XYZ, and the white point's X and Z.
-_RED_CR, _GREEN_CB, _GREEN_CR, _BLUE_CB = 1.28033, -0.21482, -0.38059, 2.12798
-_X = (0.4124564390896921, 0.357576077643909, 0.18043748326639894)
-_Y = (0.21267285140562248, 0.715152155287818, 0.07217499330655958)
-_Z = (0.019333895582329317, 0.119192025881303, 0.9503040785363677)
-_WHITE_X, _WHITE_Z = 0.95047, 1.08883
-_LINEAR_BELOW = 10.0 / 255.0
-_EPSILON, _KAPPA = 216.0 / 24389.0, 24389.0 / 27.0
 
 # A power is a guess from the bits of the float32 argument times (1 - e)**(-1/n), where e is what the n-th power of the
 # guess is off. Offset and slope of the guess, and the polynomial in e (least squares for its range, to 1e-13).
@@ -70,8 +79,8 @@ _EXP2 = tuple(
 )  # fmt: skip
 
 # The formula's constants in float32.
-_LIGHTNESS_WEIGHT, _HUE_WEIGHT = _F(0.65), _F(4)
-_SEVENTH_OF_25 = _F(25.0**7)
+_LIGHTNESS_WEIGHT, _HUE_WEIGHT = _F(LIGHTNESS_WEIGHT), _F(HUE_WEIGHT)
+_SEVENTH_OF_25 = _F(SEVENTH_OF_25)
 _PI, _HALF_PI = _F(math.pi), _F(math.pi / 2)
 _COS_30, _SIN_30 = _F(math.cos(math.pi / 6)), _F(0.5)
 _COS_6, _SIN_6 = _F(math.cos(math.pi / 30)), _F(math.sin(math.pi / 30))
@@ -107,7 +116,7 @@ class Ciede2000(FeatureFamily):
             *planes, _FEW, self._depth, self._shift, self._chroma, self._linear,
             self._reference, self._distorted, self._differences,
         )  # fmt: skip
-        out[0] = 45.0 - 20.0 * math.log10(mean) if mean > 0.0 else math.inf
+        out[0] = score(mean)
 
 
 @kernel(contract=True)
@@ -176,18 +185,18 @@ def _to_linear_light(luma: Any, code: float, chroma: Any, linear: Any) -> None:
     cb, cr, red, green, blue = chroma[0], chroma[1], linear[0], linear[1], linear[2]
     for x in range(len(luma)):
         y = (np.float64(luma[x]) - black) * gain
-        red[x] = _linearize(y + _RED_CR * cr[x])
-        green[x] = _linearize(y + _GREEN_CB * cb[x] + _GREEN_CR * cr[x])
-        blue[x] = _linearize(y + _BLUE_CB * cb[x])
+        red[x] = _linearize(y + RED_CR * cr[x])
+        green[x] = _linearize(y + GREEN_CB * cb[x] + GREEN_CR * cr[x])
+        blue[x] = _linearize(y + BLUE_CB * cb[x])
 
 
 @kernel(contract=True, inline=True)
 def _to_lab(linear: Any, lab: Any) -> None:
     red, green, blue, lightness, a, b = linear[0], linear[1], linear[2], lab[0], lab[1], lab[2]
     for x in range(len(red)):
-        fx = _lab_curve((red[x] * _X[0] + green[x] * _X[1] + blue[x] * _X[2]) * (1.0 / _WHITE_X))
-        fy = _lab_curve(red[x] * _Y[0] + green[x] * _Y[1] + blue[x] * _Y[2])
-        fz = _lab_curve((red[x] * _Z[0] + green[x] * _Z[1] + blue[x] * _Z[2]) * (1.0 / _WHITE_Z))
+        fx = _lab_curve((red[x] * X[0] + green[x] * X[1] + blue[x] * X[2]) * (1.0 / WHITE_X))
+        fy = _lab_curve(red[x] * Y[0] + green[x] * Y[1] + blue[x] * Y[2])
+        fz = _lab_curve((red[x] * Z[0] + green[x] * Z[1] + blue[x] * Z[2]) * (1.0 / WHITE_Z))
         lightness[x] = np.float32(116.0 * fy - 16.0)
         a[x] = np.float32(500.0 * (fx - fy))
         b[x] = np.float32(200.0 * (fy - fz))
@@ -206,7 +215,7 @@ def _linearize(value: Any) -> Any:
     tail = p[6] + e * (p[7] + e * (p[8] + e * (p[9] + e * (p[10] + e * p[11]))))
     tail = p[2] + e * (p[3] + e * (p[4] + e * (p[5] + e * tail)))
     power = cube * guess * (p[0] + e * (p[1] + e * tail))
-    return power if value > _LINEAR_BELOW else value * (1.0 / 12.92)
+    return power if value > LINEAR_BELOW else value * (1.0 / 12.92)
 
 
 @kernel(contract=True, inline=True)
@@ -218,7 +227,7 @@ def _lab_curve(value: Any) -> Any:
     e = 1.0 - x * x * (guess * guess * guess)
     tail = p[5] + e * (p[6] + e * (p[7] + e * (p[8] + e * p[9])))
     root = x * guess * (p[0] + e * (p[1] + e * (p[2] + e * (p[3] + e * (p[4] + e * tail)))))
-    return np.float64(np.float32(root if value > _EPSILON else (_KAPPA * value + 16.0) * (1.0 / 116.0)))
+    return np.float64(np.float32(root if value > EPSILON else (KAPPA * value + 16.0) * (1.0 / 116.0)))
 
 
 @kernel(contract=True, inline=True)

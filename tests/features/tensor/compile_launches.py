@@ -16,6 +16,7 @@ from triton.compiler import ASTSource
 from triton.runtime.jit import JITFunction
 
 from corekit.features.tensor.cambi import Cambi
+from corekit.features.tensor.ciede2000 import Ciede2000
 from corekit.features.tensor.family import TensorFamily
 from corekit.features.tensor.psnr_hvs import PsnrHvs
 from corekit.features.tensor.ssim import FloatMsSsim, FloatSsim
@@ -23,7 +24,9 @@ from corekit.features.tensor.ssimulacra2 import Ssimulacra2
 from corekit.model import FrameFormat
 from tests.features.tensor.batches import batch
 
-FAMILIES: dict[str, Any] = {family.__name__: family for family in (Cambi, FloatMsSsim, FloatSsim, PsnrHvs, Ssimulacra2)}
+FAMILIES: dict[str, Any] = {
+    family.__name__: family for family in (Cambi, Ciede2000, FloatMsSsim, FloatSsim, PsnrHvs, Ssimulacra2)
+}
 _DIVISIBLE = [["tt.divisibility", 16]]
 
 
