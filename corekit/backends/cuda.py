@@ -1,4 +1,4 @@
-"""The ``cuda`` backend: the exact features as integer sums of torch tensors, many frames at a time, on a GPU or any torch device."""
+"""The ``cuda`` backend: the exact features as sums of torch tensors, many frames at a time, on a GPU or any torch device."""
 
 from __future__ import annotations
 
@@ -45,13 +45,7 @@ if TYPE_CHECKING:
     from corekit.planes import Planes
 
 COREKIT_API = 1
-COMPUTED = (
-    "adm2", "adm_scale0", "adm_scale1", "adm_scale2", "adm_scale3", "vif_scale0", "vif_scale1", "vif_scale2", "vif_scale3",
-    "motion", "motion2", "motion3", "psnr_y", "psnr_cb", "psnr_cr", "cambi", "ssimulacra2", "adm3", VMAF,
-)  # fmt: skip
-"""What the backend computes."""
 _CHECKED_FORMATS = tuple(FrameFormat(1920, 1080, depth, "420") for depth in (8, 10))
-_NOT_COMPUTED = "the cuda backend does not compute it; the cpu backend does"
 _SHARE = 0.6
 """Of the free memory of the device, what a batch may take."""
 _CPU_BYTES = 1 << 30
@@ -71,7 +65,7 @@ class CudaOptions(Struct, frozen=True, forbid_unknown_fields=True):
 def corekit_backend() -> BackendInfo:
     return BackendInfo(
         name="cuda",
-        title="VMAF's features and PSNR on a GPU (torch), exact",
+        title="corekit's own exact features on a GPU (torch, Triton)",
         numeric_class="corekit",
         options=CudaOptions,
     )
@@ -164,8 +158,8 @@ class CudaExtractor(Extractor):
             self.versions["device"] = torch.cuda.get_device_name(device)
             if has_triton():
                 self.versions["triton"] = importlib.metadata.version("triton")
-        # A row of this backend lacks features that one of the cpu backend has: neither stands in for the other.
-        self.identity = {"class": "corekit", "motion": options.motion, "computes": "vmaf, psnr"}
+        # That of the cpu backend: their values are the same, so a row of one stands in for one of the other.
+        self.identity = {"class": "corekit", "motion": options.motion}
 
     def use_every_gpu(self) -> None:
         """Let a run have a worker on each GPU that torch sees."""
@@ -174,7 +168,7 @@ class CudaExtractor(Extractor):
         self.devices = tuple(f"cuda:{index}" for index in range(torch.cuda.device_count()))
 
     def lacks(self, feature: str, fmt: FrameFormat) -> str | None:
-        return undefined(feature, fmt) or (None if feature in COMPUTED else _NOT_COMPUTED)
+        return undefined(feature, fmt)
 
     def open_group(self, group: Group) -> GroupSession:
         return CudaSession(group, self)

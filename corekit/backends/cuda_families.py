@@ -28,12 +28,17 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "psnr": ("psnr_y", "psnr_cb", "psnr_cr"),
     "cambi bt1886": ("cambi",),
     "cambi pq": ("cambi",),
+    "float_ssim": ("float_ssim",),
+    "float_ms_ssim": ("float_ms_ssim",),
+    "ciede2000": ("ciede2000",),
+    "psnr_hvs": ("psnr_hvs",),
     "ssimulacra2": ("ssimulacra2",),
+    "speed": ("speed_temporal", "speed_chroma_u", "speed_chroma_v", "speed_chroma_uv"),
 }
 """Features by family; cambi is one for each transfer."""
-TEMPORAL = frozenset({"motion"})
+TEMPORAL = frozenset({"motion", "speed"})
 """Families that need the frame before."""
-KERNELS = frozenset({"vif", "adm", "motion", "cambi bt1886", "cambi pq", "ssimulacra2"})
+KERNELS = frozenset(FAMILIES) - {"psnr", "speed"}
 """Families with Triton kernels; the others are a pass or two over the frames, which torch does as fast."""
 _TRIAL_FRAMES = 3
 
@@ -69,14 +74,23 @@ def make(
     """A family for frames of ``fmt`` on ``device``; ``fused`` takes its Triton kernels, where it has some."""
     from corekit.features.tensor.adm import Adm
     from corekit.features.tensor.cambi import Cambi
+    from corekit.features.tensor.ciede2000 import Ciede2000
     from corekit.features.tensor.motion import Motion
     from corekit.features.tensor.psnr import Psnr
+    from corekit.features.tensor.psnr_hvs import PsnrHvs
+    from corekit.features.tensor.speed import Speed
+    from corekit.features.tensor.ssim import FloatMsSsim, FloatSsim
     from corekit.features.tensor.ssimulacra2 import Ssimulacra2
     from corekit.features.tensor.vif import Vif
 
-    makers: dict[str, Any] = {"vif": Vif, "adm": Adm, "ssimulacra2": Ssimulacra2}
+    makers: dict[str, Any] = {
+        "vif": Vif, "adm": Adm, "float_ssim": FloatSsim, "float_ms_ssim": FloatMsSsim, "ciede2000": Ciede2000,
+        "psnr_hvs": PsnrHvs, "ssimulacra2": Ssimulacra2,
+    }  # fmt: skip
     if name == "psnr":
         return Psnr(fmt, device)
+    if name == "speed":
+        return Speed(fmt, device)
     if name == "motion":
         return Motion(fmt, device, definition=motion, fused=fused)
     if name.startswith("cambi "):
@@ -86,8 +100,11 @@ def make(
 
 
 def trial_format(fmt: FrameFormat) -> FrameFormat:
-    """Small pictures that kernels treat as those of ``fmt``: same depth and subsampling, same remainders of 16."""
-    return FrameFormat(256 + fmt.width % 16, 208 + fmt.height % 16, fmt.bit_depth, fmt.chroma)
+    """Small pictures that kernels treat as those of ``fmt``: same depth and subsampling, same remainders of 16.
+
+    Large enough for every feature, and for float_ssim to average down.
+    """
+    return FrameFormat(400 + fmt.width % 16, 400 + fmt.height % 16, fmt.bit_depth, fmt.chroma)
 
 
 def plan(name: str, device: torch.device) -> Verdict:

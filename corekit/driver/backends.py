@@ -15,7 +15,7 @@ from corekit.plugins.composition import Composition, parse_options
 
 AUTO_ORDER = ("cpu", "libvmaf")
 """``--backend auto`` takes the first that works here; any other backend is used only when it is named: ``cuda`` too, as long as
-it does not compute every feature."""
+not every kernel of it has run on a GPU."""
 
 
 class BackendStatus(Struct, frozen=True, kw_only=True):
