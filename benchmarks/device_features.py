@@ -1,6 +1,6 @@
 """The cuda backend's families on a device: frame pairs a second at three sizes and two depths, against the bytes that must move.
 
-    python -m benchmarks.device_features [--device cuda] [--pairs 16] [--seconds 120] [--json FILE]
+    python -m benchmarks.device_features [--device cuda] [--pairs 16] [--seconds 120] [--no-eager] [--json FILE]
 
 Pairs have a reference each, as of unrelated clips; parity with the cpu backend's kernels is printed beside each time.
 """
@@ -20,12 +20,16 @@ import torch
 from benchmarks import machine
 from benchmarks.content import generated_clips
 from corekit.backends.cuda import open_device
-from corekit.features import adm, cambi, motion, psnr, ssimulacra2, vif
+from corekit.features import adm, cambi, ciede2000, motion, psnr, psnr_hvs, speed, ssim, ssimulacra2, vif
 from corekit.features.tensor.adm import Adm
 from corekit.features.tensor.cambi import Cambi
+from corekit.features.tensor.ciede2000 import Ciede2000
 from corekit.features.tensor.family import Batch, TensorFamily, TensorPlanes
 from corekit.features.tensor.motion import Motion
 from corekit.features.tensor.psnr import Psnr
+from corekit.features.tensor.psnr_hvs import PsnrHvs
+from corekit.features.tensor.speed import Speed
+from corekit.features.tensor.ssim import FloatMsSsim, FloatSsim
 from corekit.features.tensor.ssimulacra2 import Ssimulacra2
 from corekit.features.tensor.vif import Vif
 from corekit.model import FrameFormat
@@ -37,8 +41,14 @@ FAMILIES: dict[str, tuple[Any, Any]] = {
     "motion": (Motion, motion.Motion),
     "psnr": (Psnr, psnr.Psnr),
     "cambi": (Cambi, cambi.Cambi),
+    "float_ssim": (FloatSsim, ssim.FloatSsim),
+    "float_ms_ssim": (FloatMsSsim, ssim.FloatMsSsim),
+    "ciede2000": (Ciede2000, ciede2000.Ciede2000),
+    "psnr_hvs": (PsnrHvs, psnr_hvs.PsnrHvs),
+    "speed": (Speed, speed.Speed),
     "ssimulacra2": (Ssimulacra2, ssimulacra2.Ssimulacra2),
 }
+_WITHOUT_KERNELS = ("psnr", "speed")
 CANONICAL = ("vif", "adm", "motion")
 _CHECKED = 2
 """Pairs that are compared with the cpu backend."""
@@ -51,6 +61,7 @@ def main() -> None:
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--pairs", type=int, default=16)
     parser.add_argument("--seconds", type=float, default=120.0, help="begin no further measurement after so long")
+    parser.add_argument("--no-eager", action="store_true", help="leave out torch where there are kernels")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     device = open_device(arguments.device)
@@ -63,7 +74,7 @@ def main() -> None:
         for depth in (8, 10):
             fmt = FrameFormat(width, height, depth, "420")
             clips = generated_clips(fmt, _CHECKED + 1)
-            for row in measure(fmt, clips, device, arguments.pairs):
+            for row in measure(fmt, clips, device, arguments.pairs, eager=not arguments.no_eager):
                 rows.append({"size": size, "depth": depth, **row})
                 print(
                     f"{size:<6} {depth:>4} {row['family']:<17} {row['pairs']:>11} {row['pairs_per_s']:>10.1f} {row['gb_per_s']:>7.1f} "
@@ -76,17 +87,20 @@ def main() -> None:
                 return
 
 
-def measure(fmt: FrameFormat, clips: Any, device: torch.device, pairs: int) -> list[dict[str, Any]]:
-    """A row for each family, and one for the canonical set."""
+def measure(fmt: FrameFormat, clips: Any, device: torch.device, pairs: int, *, eager: bool) -> list[dict[str, Any]]:
+    """A row for each family in torch and in Triton, one for the canonical set and one for all families, on frames of their own."""
     reference, distorted = clips.reference, clips.distorted
-    made = {name: tensor(fmt, device) for name, (tensor, _) in FAMILIES.items()}
-    if device.type == "cuda":
+    fused = device.type == "cuda"
+    made = {
+        name: tensor(fmt, device)
+        for name, (tensor, _) in FAMILIES.items()
+        if eager or name in _WITHOUT_KERNELS or not fused
+    }
+    if fused:
         made |= {
-            "vif fused": Vif(fmt, device, fused=True),
-            "adm fused": Adm(fmt, device, fused=True),
-            "motion fused": Motion(fmt, device, fused=True),
-            "cambi fused": Cambi(fmt, device, fused=True),
-            "ssimulacra2 fused": Ssimulacra2(fmt, device, fused=True),
+            f"{name} fused": tensor(fmt, device, fused=True)
+            for name, (tensor, _) in FAMILIES.items()
+            if name not in _WITHOUT_KERNELS
         }
     pairs = max(1, min(pairs, 16 * 1920 * 1080 // (fmt.width * fmt.height)))
     batch = _batch(fmt, reference, distorted, device, pairs)
@@ -103,8 +117,10 @@ def measure(fmt: FrameFormat, clips: Any, device: torch.device, pairs: int) -> l
             )
         )
 
-    fastest = [made.get(f"{name} fused", made[name]) for name in CANONICAL]
-    rows.append(_row(fmt, "canonical", pairs, _time(lambda: [family.sums(batch) for family in fastest], device), ""))
+    for title, names in (("canonical", CANONICAL), ("all", tuple(FAMILIES))):
+        fastest = [made.get(f"{name} fused") or made[name] for name in names]
+        seconds = _time(lambda fastest=fastest: [family.sums(batch) for family in fastest], device)  # type: ignore[misc]
+        rows.append(_row(fmt, title, pairs, seconds, ""))
     return rows
 
 
@@ -115,7 +131,7 @@ def _row(fmt: FrameFormat, name: str, pairs: int, seconds: float, differs: str) 
         * pairs
         * (
             fmt.frame_bytes
-            if name.startswith(("psnr", "ssimulacra2"))
+            if name.startswith(("psnr", "ssimulacra2", "ciede2000", "all"))
             else fmt.width * fmt.height * fmt.bytes_per_sample
         )
     )
@@ -173,10 +189,11 @@ def _differs(
         numba.reference(reference[i])
         numba.compare(0, distorted[i], expected[i])
     numba.finish(0, expected)
+    expected[np.isinf(expected)] = np.nan
     got = family.scores(
         family.sums(_batch(fmt, reference[:_CHECKED], distorted[:_CHECKED], device, _CHECKED)).cpu().numpy()
     )
-    return f"{np.max(np.abs(got - expected)):.2g}"
+    return f"{np.nanmax(np.abs(got - expected)):.2g}"
 
 
 if __name__ == "__main__":

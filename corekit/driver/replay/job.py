@@ -200,6 +200,7 @@ class _Replay:
             root=str(root), out=str(out), state_dir=None, manifest_out=None, only=list(only), workers=self._options.workers,
             backend=self._options.backend or manifest.backend.name if manifest.backend.name != "none" else "auto",
             allow_missing=True, max_failures=None, snapshot=None, retry_failed=False, rehash=False, record_host=False,
+            **({"device": "auto", "decode": "cpu", "fallback": ""} if self._options.backend else {}),
         )  # fmt: skip
         result = run(options)
         for failure in result.failures:
