@@ -11,7 +11,8 @@ so the feature is not defined there.
 Exactness: within 2e-6 dB of scalar libvmaf. L*a*b* is computed in float64 to about 1e-13, so that its float32 values
 are libvmaf's. The difference formula runs in float32 where libvmaf alternates between float64 and float32; what that
 does to single pixels (3e-6 of their difference at 8 bits, 1e-5 at 10, 1e-3 at 16) averages out over many. Where few
-pixels differ, they are computed once more in libvmaf's own steps, to 1e-9 dB.
+pixels differ, they are computed once more in libvmaf's own steps, to 1e-9 dB; so are pixels of nearly opposite hues, where the
+formula jumps.
 """
 
 from __future__ import annotations
@@ -89,6 +90,9 @@ _TWENTY_FIVE_DEGREES, _FIVE_DEGREES = _F(math.radians(25)), _F(math.radians(5))
 _SIXTY_DEGREES = _F(math.radians(60))
 _LOG2_E = _F(1 / math.log(2))
 _TINY = _F(1e-30)
+# Hues so near to opposite are taken in libvmaf's own steps; dark noise has many of them.
+_NEARLY_OPPOSITE = _F(4e-6)
+_OPPOSITE = _F(-1)
 
 
 class Ciede2000(FeatureFamily):
@@ -136,14 +140,24 @@ def _mean_difference(
         _convert_row(luma[y], cb[y >> shift], cr[y >> shift], depth, shift, chroma, linear, lab)
         _difference_row(reference[y], lab, differences)
         for x in range(len(differences)):
-            total += np.float64(differences[x])
-            pixels += differences[x] > _F(0)
+            pixels += differences[x] != _F(0)
+            if differences[x] >= _F(0):
+                total += np.float64(differences[x])
+            else:
+                total += _difference_at(reference[y], lab, x)
     if 0 < pixels <= few:
         total = 0.0
         for y in range(luma.shape[0]):
             _convert_row(luma[y], cb[y >> shift], cr[y >> shift], depth, shift, chroma, linear, lab)
             total += _sum_of_few(reference[y], lab)
     return total / luma.size
+
+
+@kernel()
+def _difference_at(reference: Any, distorted: Any, x: int) -> Any:
+    return _stepwise_difference(
+        reference[0, x], reference[1, x], reference[2, x], distorted[0, x], distorted[1, x], distorted[2, x]
+    )
 
 
 @kernel()
@@ -246,7 +260,10 @@ def _difference_row(reference: Any, distorted: Any, out: Any) -> None:
 
 @kernel(contract=True, inline=True)
 def _difference(l1: Any, a1: Any, b1: Any, l2: Any, a2: Any, b2: Any) -> Any:
-    """CIEDE2000 of two colours, in float32; hues as directions in the plane of a' and b, not as angles."""
+    """CIEDE2000 of two colours, in float32; hues as directions in the plane of a' and b, not as angles.
+
+    ``_OPPOSITE`` where the hues are: which of two mean hues holds is then a matter of libvmaf's last bit.
+    """
     zero, half, one, two = _F(0), _F(0.5), _F(1), _F(2)
     stretch = _stretch((np.sqrt(a1 * a1 + b1 * b1) + np.sqrt(a2 * a2 + b2 * b2)) * half)
     p1, p2 = a1 + a1 * stretch, a2 + a2 * stretch
@@ -276,7 +293,8 @@ def _difference(l1: Any, a1: Any, b1: Any, l2: Any, a2: Any, b2: Any) -> Any:
     hue = hue_difference / (_HUE_WEIGHT * (one + _F(0.015) * mean_chroma * _hue_dependence(cos1, sin1)))
     around = (b1 < zero) != (b2 < zero) and cos1 > zero
     rotation = _rotation(mean_chroma, cos1, sin1, around)
-    return np.sqrt(max(lightness * lightness + chroma * chroma + hue * hue + rotation * chroma * hue, zero))
+    difference = np.sqrt(max(lightness * lightness + chroma * chroma + hue * hue + rotation * chroma * hue, zero))
+    return _OPPOSITE if product > _F(1e-9) and product + dot < _NEARLY_OPPOSITE * product else difference
 
 
 @kernel(contract=True, inline=True)

@@ -88,3 +88,14 @@ def test_the_kernels_compile_for_gpus(capability: str) -> None:
     pytest.importorskip("triton")
     done = compile_launches("Ciede2000", capability)
     assert {"_to_lab", "_sum_differences"} <= {line.split()[0] for line in done.splitlines()}
+
+
+@pytest.mark.parametrize("fmt", [FrameFormat(302, 202, 8, "420"), FrameFormat(302, 202, 10, "420")], ids=str)
+@pytest.mark.parametrize("damage", ["coarse", "fade", "faint"])
+def test_the_numba_family_where_dark_noise_has_opposite_hues(fmt: FrameFormat, damage: str) -> None:
+    """More pixels differ than it takes in libvmaf's own steps throughout."""
+    for content in ("dark", "noise"):
+        reference, distorted = generate(fmt, content, damage, 1, seed=5)
+        expected = values(Ciede2000(fmt, DEVICE), fmt, reference, distorted)
+        got = run(numba_ciede2000.Ciede2000(fmt), reference, distorted)
+        np.testing.assert_allclose(got, expected, rtol=0, atol=2e-6, err_msg=content)
