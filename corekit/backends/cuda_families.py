@@ -124,11 +124,15 @@ def try_out(name: str, fmt: FrameFormat, device: torch.device, *, motion: Litera
     That code is held to libvmaf's numbers by tests; a driver, a compiler or a card that gives others must not go unnoticed. On the
     CPU there is nothing to try.
     """
+    planned = plan(name, device)
+    return planned if device.type == "cpu" else _tried(name, fmt, device, planned, motion)
+
+
+def _tried(
+    name: str, fmt: FrameFormat, device: torch.device, planned: Verdict, motion: Literal["3.2", "3.1"]
+) -> Verdict:
     import torch
 
-    if device.type == "cpu":
-        return plan(name, device)
-    planned = plan(name, device)
     why_torch = planned.reason
     host = torch.device("cpu")
     expected = _trial(make(name, fmt, host, motion=motion, fused=False), fmt, host)
