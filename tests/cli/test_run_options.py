@@ -21,6 +21,8 @@ out = "out/t.parquet"
 features = "canonical,vmaf"
 backend = "libvmaf"
 device = "cpu"
+decode = "auto"
+fallback = "cpu"
 pairing = "nr"
 identity = "compute"
 include-references = true
@@ -50,7 +52,7 @@ window = 3
 """
 
 AS_TYPED = """
---corpus chug --root data --out out/t.parquet --features canonical,vmaf --backend libvmaf --device cpu --pairing nr
+--corpus chug --root data --out out/t.parquet --features canonical,vmaf --backend libvmaf --device cpu --decode auto --fallback cpu --pairing nr
 --identity compute --include-references --frame-mismatch shortest --split-seed seed --disable netflix --disable konvid
 --workers 3 --shard 2/4 --limit 5 --only a.mp4 --only b.mp4 --state-dir state --frames --jsonl --nan-literal --snapshot 10 --manifest-out m.json
 --retry-failed --max-failures 7 --allow-missing --rehash --record-host --timeout 12.5 --set ffmpeg=/usr/bin/ffmpeg --set fast=true

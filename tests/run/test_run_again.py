@@ -414,7 +414,7 @@ def test_a_ledger_that_lost_a_row_is_completed(done: Lab) -> None:
         (
             ["--set", "colour=red"],
             "--set colour: no plugin of this run has such an option "
-            "(known: corpus toy: none; backend toy: journal, trouble)",
+            "(known: corpus toy: none; backend toy: journal, trouble, devices)",
         ),
     ],
 )
