@@ -1,6 +1,6 @@
 """The tensor families of the ``cuda`` backend: which feature is whose, how one is made, and whether it gives right values here.
 
-Importing this loads no torch.
+Importing this loads neither torch nor numpy.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from msgspec import Struct
 
 from corekit.backends.base import DeviceLost, Pair
 from corekit.features.registry import REGISTRY
-from corekit.features.vmaf import INPUTS
 from corekit.model import FrameFormat
 from corekit.schema import VMAF
 
@@ -52,6 +51,8 @@ class Verdict(Struct, frozen=True):
 
 def families_of(pair: Pair) -> frozenset[str]:
     """The families that a pair's features need."""
+    from corekit.features.vmaf import INPUTS
+
     wanted = set(pair.features)
     if VMAF in wanted:
         wanted |= set(INPUTS)
