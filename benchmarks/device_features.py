@@ -1,8 +1,11 @@
-"""The cuda backend's families on a device: frame pairs a second at three sizes and two depths, against the bytes that must move.
+"""The cuda backend's families on a device: frame pairs a second at three sizes and two depths, against what must move and be computed.
 
-    python -m benchmarks.device_features [--device cuda] [--pairs 16] [--seconds 120] [--no-eager] [--json FILE]
+    python -m benchmarks.device_features [--device cuda] [--pairs 32] [--seconds 120] [--no-eager] [--json FILE]
 
-Pairs have a reference each, as of unrelated clips; parity with the cpu backend's kernels is printed beside each time.
+Pairs have a reference each, as of unrelated clips; parity with the cpu backend's kernels is printed beside each time. The floor is
+the longer of two times: that of reading both frames once, at the rate of a copy on this device, and that of the definition's
+multiplications with additions, at 64 a clock and multiprocessor (what NVIDIA's GPUs have for integers of 32 bits). ``host`` is what the last steps of the
+scores take on one core of the host. The canonical set is also timed with few pairs in a batch.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ import torch
 from benchmarks import machine
 from benchmarks.content import generated_clips
 from corekit.backends.cuda import open_device
+from corekit.backends.cuda_batches import most_pairs
 from corekit.features import adm, cambi, ciede2000, motion, psnr, psnr_hvs, speed, ssim, ssimulacra2, vif
 from corekit.features.tensor.adm import Adm
 from corekit.features.tensor.cambi import Cambi
@@ -48,96 +52,139 @@ FAMILIES: dict[str, tuple[Any, Any]] = {
     "speed": (Speed, speed.Speed),
     "ssimulacra2": (Ssimulacra2, ssimulacra2.Ssimulacra2),
 }
-_WITHOUT_KERNELS = ("psnr", "speed")
+MULTIPLICATIONS = {"vif": 215, "adm": 60, "motion": 10, "psnr": 1.5, "float_ms_ssim": 200}
+"""With an addition each, a luma pixel of a pair, as the definition has them: taps of separable filters, products, lifting steps."""
 CANONICAL = ("vif", "adm", "motion")
+_EAGER = 8
+"""Pairs in a batch of torch alone, which keeps many tensors."""
 _CHECKED = 2
 """Pairs that are compared with the cpu backend."""
 _REPEATS = 5
+_FEW = (1, 4, 16)
+"""Smaller batches of the canonical set."""
 
 
 def main() -> None:
     """Time every family and the canonical set at every size and depth."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", default="cuda")
-    parser.add_argument("--pairs", type=int, default=16)
+    parser.add_argument(
+        "--pairs", type=int, default=32, help="pairs of 1080p in a batch; as many pixels of other sizes"
+    )
     parser.add_argument("--seconds", type=float, default=120.0, help="begin no further measurement after so long")
     parser.add_argument("--no-eager", action="store_true", help="leave out torch where there are kernels")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     device = open_device(arguments.device)
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
-    print(f"{name}, torch {torch.__version__}")
-    print(f"{'size':<6} {'bits':>4} {'family':<17} {'pairs/batch':>11} {'pairs/s':>10} {'GB/s':>7} {'differs':>9}")
+    limits = Limits(device)
+    print(f"{limits.name}, torch {torch.__version__}, copies {limits.bytes_per_s / 1e9:.0f} GB/s")
+    print(
+        f"{'size':<6} {'bits':>4} {'family':<20} {'pairs':>5} {'pairs/s':>9} {'GB/s':>6} {'of floor':>8} {'host us':>8} {'differs':>8}"
+    )
     rows: list[dict[str, Any]] = []
     begun = time.monotonic()
     for size, (width, height) in SIZES.items():
         for depth in (8, 10):
             fmt = FrameFormat(width, height, depth, "420")
-            clips = generated_clips(fmt, _CHECKED + 1)
-            for row in measure(fmt, clips, device, arguments.pairs, eager=not arguments.no_eager):
+            for row in measure(fmt, device, limits, arguments.pairs, eager=not arguments.no_eager):
                 rows.append({"size": size, "depth": depth, **row})
+                shown = {key: "" if value is None else value for key, value in row.items()}
                 print(
-                    f"{size:<6} {depth:>4} {row['family']:<17} {row['pairs']:>11} {row['pairs_per_s']:>10.1f} {row['gb_per_s']:>7.1f} "
-                    f"{row['differs']:>9}",
+                    f"{size:<6} {depth:>4} {row['family']:<20} {row['pairs']:>5} {row['pairs_per_s']:>9.1f} {row['gb_per_s']:>6.1f} "
+                    f"{shown['of_floor']:>8.3} {shown['host_us']:>8.4} {shown['differs']:>8.2}",
                     flush=True,
                 )
                 if arguments.json:
-                    machine.write_json(arguments.json, {"machine": machine.describe(), "device": name, "rows": rows})
+                    report = {
+                        "machine": machine.describe(),
+                        "device": limits.name,
+                        "copy_bytes_per_s": limits.bytes_per_s,
+                    }
+                    machine.write_json(arguments.json, {**report, "rows": rows})
             if time.monotonic() - begun > arguments.seconds:
                 return
 
 
-def measure(fmt: FrameFormat, clips: Any, device: torch.device, pairs: int, *, eager: bool) -> list[dict[str, Any]]:
+class Limits:
+    """What a device can do at most: bytes a second, by a copy of a gigabyte, and multiplications a second, by its clock."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.name = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+        n_bytes = (1 << 30) if device.type == "cuda" else (1 << 26)
+        source, target = (torch.ones(n_bytes, dtype=torch.uint8, device=device) for _ in range(2))
+        self.bytes_per_s = 2 * n_bytes / _time(lambda: target.copy_(source), device)
+        self.multiplications_per_s: float | None = None
+        if device.type == "cuda":
+            properties = torch.cuda.get_device_properties(device)
+            if clock := getattr(properties, "clock_rate", 0):
+                self.multiplications_per_s = 64.0 * properties.multi_processor_count * clock * 1e3
+
+    def floor(self, n_bytes: int, multiplications: float | None) -> float | None:
+        """Seconds that so much takes at least; None where nobody has counted."""
+        if multiplications is None or self.multiplications_per_s is None:
+            return None
+        return max(n_bytes / self.bytes_per_s, multiplications / self.multiplications_per_s)
+
+
+def measure(fmt: FrameFormat, device: torch.device, limits: Limits, pairs: int, *, eager: bool) -> list[dict[str, Any]]:
     """A row for each family in torch and in Triton, one for the canonical set and one for all families, on frames of their own."""
+    clips = generated_clips(fmt, _CHECKED + 1)
     reference, distorted = clips.reference, clips.distorted
     fused = device.type == "cuda"
-    made = {
-        name: tensor(fmt, device)
-        for name, (tensor, _) in FAMILIES.items()
-        if eager or name in _WITHOUT_KERNELS or not fused
-    }
+    made = {name: tensor(fmt, device) for name, (tensor, _) in FAMILIES.items() if eager or not fused}
     if fused:
-        made |= {
-            f"{name} fused": tensor(fmt, device, fused=True)
-            for name, (tensor, _) in FAMILIES.items()
-            if name not in _WITHOUT_KERNELS
-        }
-    pairs = max(1, min(pairs, 16 * 1920 * 1080 // (fmt.width * fmt.height)))
+        made |= {f"{name} fused": tensor(fmt, device, fused=True) for name, (tensor, _) in FAMILIES.items()}
+    pairs = most_pairs(fmt, pairs)
     batch = _batch(fmt, reference, distorted, device, pairs)
     rows = []
-    for name, family in made.items():
-        seconds = _time(lambda family=family: family.sums(batch), device)  # type: ignore[misc]
-        rows.append(
-            _row(
-                fmt,
-                name,
-                pairs,
-                seconds,
-                _differs(name.removesuffix(" fused"), family, fmt, reference, distorted, device),
-            )
-        )
-
+    for title, family in made.items():
+        name = title.removesuffix(" fused")
+        given = batch if title != name or not fused else _batch(fmt, reference, distorted, device, min(pairs, _EAGER))
+        seconds = _time(lambda family=family, given=given: family.sums(given), device)  # type: ignore[misc]
+        differs = _differs(name, family, fmt, reference, distorted, device)
+        sums = family.sums(given).cpu().numpy()
+        family.scores(sums[:1])
+        begun = time.perf_counter()
+        family.scores(sums)
+        host = (time.perf_counter() - begun) / given.n_pairs * 1e6
+        row = _row(fmt, title, (name,), given.n_pairs, seconds, limits)
+        rows.append({**row, "host_us": host, "differs": differs})
     for title, names in (("canonical", CANONICAL), ("all", tuple(FAMILIES))):
-        fastest = [made.get(f"{name} fused") or made[name] for name in names]
-        seconds = _time(lambda fastest=fastest: [family.sums(batch) for family in fastest], device)  # type: ignore[misc]
-        rows.append(_row(fmt, title, pairs, seconds, ""))
+        for suffix in ("", " fused"):
+            together = [made[name + suffix] for name in names if name + suffix in made]
+            if len(together) < len(names):
+                continue
+            counts = [pairs] if suffix or not fused else [min(pairs, _EAGER)]
+            if title == "canonical" and suffix:
+                counts = [few for few in _FEW if few < pairs] + counts
+            for count in counts:
+                seconds = _time(_all_of(together, _batch(fmt, reference, distorted, device, count)), device)
+                row = _row(fmt, title + suffix, names, count, seconds, limits)
+                rows.append({**row, "host_us": None, "differs": None})
     return rows
 
 
-def _row(fmt: FrameFormat, name: str, pairs: int, seconds: float, differs: str) -> dict[str, Any]:
+def _all_of(families: list[TensorFamily], batch: Batch) -> Callable[[], Any]:
+    return lambda: [family.sums(batch) for family in families]
+
+
+def _row(
+    fmt: FrameFormat, title: str, names: tuple[str, ...], pairs: int, seconds: float, limits: Limits
+) -> dict[str, Any]:
     """Bytes are the least that must move: both frames read once."""
-    moved = (
-        2
-        * pairs
-        * (
-            fmt.frame_bytes
-            if name.startswith(("psnr", "ssimulacra2", "ciede2000", "all"))
-            else fmt.width * fmt.height * fmt.bytes_per_sample
-        )
-    )
+    samples = sum(rows * columns for rows, columns in fmt.shapes) if _reads_chroma(names) else fmt.width * fmt.height
+    moved = 2 * pairs * samples * fmt.bytes_per_sample
+    counts = [MULTIPLICATIONS.get(name) for name in names]
+    work = None if None in counts else sum(filter(None, counts)) * pairs * fmt.width * fmt.height
+    floor = limits.floor(moved, work)
     return {
-        "family": name, "pairs": pairs, "pairs_per_s": pairs / seconds, "gb_per_s": moved / seconds / 1e9, "differs": differs,
+        "family": title, "pairs": pairs, "pairs_per_s": pairs / seconds, "gb_per_s": moved / seconds / 1e9,
+        "of_floor": None if floor is None else floor / seconds,
     }  # fmt: skip
+
+
+def _reads_chroma(names: tuple[str, ...]) -> bool:
+    return bool({"psnr", "psnr_hvs", "ssimulacra2", "ciede2000", "speed"} & set(names))
 
 
 def _time(work: Callable[[], Any], device: torch.device) -> float:
@@ -181,8 +228,8 @@ def _repeated(frames: Any, count: int, device: torch.device) -> TensorPlanes:
 
 def _differs(
     name: str, family: TensorFamily, fmt: FrameFormat, reference: Any, distorted: Any, device: torch.device
-) -> str:
-    """Largest difference to the cpu backend's kernels on a few frames; ``0`` where every bit is the same."""
+) -> float:
+    """Largest difference to the cpu backend's kernels on a few frames; 0 where every bit is the same."""
     numba = FAMILIES[name][1](fmt, 1)
     expected = np.full((_CHECKED, len(family.names)), np.nan)
     for i in range(_CHECKED):
@@ -193,7 +240,7 @@ def _differs(
     got = family.scores(
         family.sums(_batch(fmt, reference[:_CHECKED], distorted[:_CHECKED], device, _CHECKED)).cpu().numpy()
     )
-    return f"{np.nanmax(np.abs(got - expected)):.2g}"
+    return float(np.nanmax(np.abs(got - expected)))
 
 
 if __name__ == "__main__":

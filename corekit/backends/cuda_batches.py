@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from corekit.planes import Planes
 
 MOST_PAIRS = 32
-"""Frame pairs in a batch: more bring nothing once the device is busy."""
+"""Frame pairs of 1080p in a batch, or as many pixels of another size: more bring nothing once the device is busy."""
+_PIXELS = 1920 * 1080
 _STAGES = 3
 """One fills, one is uploaded, one is computed."""
 _STAGE_BYTES = 384 << 20
@@ -275,7 +276,7 @@ class Batcher:
         while True:
             stage = self._filling.get(fmt)
             if stage is not None:
-                if stage.room >= frames and stage.n_pairs + pairs <= max(MOST_PAIRS, pairs):
+                if stage.room >= frames and stage.n_pairs + pairs <= max(most_pairs(fmt), pairs):
                     return stage
                 self._submit(fmt)
                 self._pump_unlocked()
@@ -463,7 +464,7 @@ class Batcher:
         family = self._family(name, batch.fmt)
         key = name, batch.fmt
         if key not in self._most:
-            self._most[key] = int(max(1, min(MOST_PAIRS, self._budget() // max(1, family.pair_bytes()))))
+            self._most[key] = int(max(1, min(most_pairs(batch.fmt), self._budget() // max(1, family.pair_bytes()))))
         if len(rows) < batch.n_pairs:
             batch = _some(batch, _to_device([list(rows)], self._device)[0])
         parts = []
@@ -498,6 +499,11 @@ class Batcher:
         done.record(torch.cuda.current_stream(self._device))
         stage.done = done
         return _Answer(lambda: _wait(done), {name: tensor.numpy() for name, tensor in arrived.items()}, rows)
+
+
+def most_pairs(fmt: FrameFormat, of_full_hd: int = MOST_PAIRS) -> int:
+    """Pairs in a batch of frames of ``fmt`` that have the pixels of so many at 1080p; at most 256, when they are launches no more."""
+    return max(1, min(256, of_full_hd * _PIXELS // (fmt.width * fmt.height)))
 
 
 def frame_bytes(fmt: FrameFormat) -> int:

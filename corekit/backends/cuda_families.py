@@ -37,8 +37,6 @@ FAMILIES: dict[str, tuple[str, ...]] = {
 """Features by family; cambi is one for each transfer."""
 TEMPORAL = frozenset({"motion", "speed"})
 """Families that need the frame before."""
-KERNELS = frozenset(FAMILIES) - {"psnr", "speed"}
-"""Families with Triton kernels; the others are a pass or two over the frames, which torch does as fast."""
 _TRIAL_FRAMES = 3
 
 
@@ -86,12 +84,8 @@ def make(
 
     makers: dict[str, Any] = {
         "vif": Vif, "adm": Adm, "float_ssim": FloatSsim, "float_ms_ssim": FloatMsSsim, "ciede2000": Ciede2000,
-        "psnr_hvs": PsnrHvs, "ssimulacra2": Ssimulacra2,
+        "psnr": Psnr, "psnr_hvs": PsnrHvs, "speed": Speed, "ssimulacra2": Ssimulacra2,
     }  # fmt: skip
-    if name == "psnr":
-        return Psnr(fmt, device)
-    if name == "speed":
-        return Speed(fmt, device)
     if name == "motion":
         return Motion(fmt, device, definition=motion, fused=fused)
     if name.startswith("cambi "):
@@ -110,8 +104,6 @@ def trial_format(fmt: FrameFormat) -> FrameFormat:
 
 def plan(name: str, device: torch.device) -> Verdict:
     """How a family would be computed on ``device`` if nothing goes wrong."""
-    if name not in KERNELS:
-        return Verdict("torch", "a pass or two over the frames, which needs no kernel of its own")
     if device.type == "cpu":
         return Verdict("torch", "the device is the CPU")
     if not has_triton():

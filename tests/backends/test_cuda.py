@@ -58,7 +58,7 @@ def test_the_size_of_a_batch_changes_nothing(
 ) -> None:
     reference, distorted = moving_picture(FMT, 7, seed=1), moving_picture(FMT, 7, seed=2, noise=0.02)
     whole = measure(extractor, FMT, [pair(SMALL_FEATURES)], reference, [distorted])[0]
-    monkeypatch.setattr(cuda_batches, "MOST_PAIRS", most)
+    monkeypatch.setattr(cuda_batches, "most_pairs", lambda fmt: most)
     parts = measure(extractor, FMT, [pair(SMALL_FEATURES)], reference, [distorted])[0]
     for name, values in whole.values.items():
         np.testing.assert_array_equal(values, parts.values[name], err_msg=name)

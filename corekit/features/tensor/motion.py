@@ -20,6 +20,7 @@ _GAUSSIAN = FILTERS[2]
 _FIRST = -1
 """Sum of a frame that has none before it: no sum of absolute values is negative."""
 _PEAK_BYTES = 5 * 8
+_FUSED_BYTES = 5
 
 
 class Motion(TensorFamily):
@@ -68,7 +69,7 @@ class Motion(TensorFamily):
         return np.stack([motion, motion2, motion3], axis=1)
 
     def pair_bytes(self) -> int:
-        return self._fmt.width * self._fmt.height * _PEAK_BYTES
+        return self._fmt.width * self._fmt.height * (_FUSED_BYTES if self._fused else _PEAK_BYTES)
 
     def _blurred(self, x: torch.Tensor) -> torch.Tensor:
         """To 1/256 of an 8-bit code value; a row of sums needs 33 bits."""

@@ -21,10 +21,18 @@ class Psnr(TensorFamily):
 
     names = ("psnr_y", "psnr_cb", "psnr_cr")
 
-    def __init__(self, fmt: FrameFormat, device: torch.device) -> None:
+    def __init__(self, fmt: FrameFormat, device: torch.device, *, fused: bool = False) -> None:
+        """``fused`` takes the Triton kernel, which gives the same sums."""
         self._fmt = fmt
+        self._fused = fused
 
     def sums(self, batch: Batch) -> torch.Tensor:
+        if self._fused:
+            from corekit.features.tensor.kernels.psnr import squared_errors
+
+            return squared_errors(
+                batch.reference, batch.distorted, batch.pair_reference, batch.pair_distorted, self._fmt.bit_depth
+            )
         columns = []
         for reference, distorted in zip(batch.reference, batch.distorted, strict=True):
             error = reference.index_select(0, batch.pair_reference).to(torch.int32)
@@ -44,4 +52,4 @@ class Psnr(TensorFamily):
         return values
 
     def pair_bytes(self) -> int:
-        return self._fmt.width * self._fmt.height * 3 * _PEAK_BYTES
+        return 0 if self._fused else self._fmt.width * self._fmt.height * 3 * _PEAK_BYTES

@@ -23,26 +23,26 @@ class Speed(TensorFamily):
 
     names = ("speed_temporal", "speed_chroma_u", "speed_chroma_v", "speed_chroma_uv")
 
-    def __init__(self, fmt: FrameFormat, device: torch.device) -> None:
+    def __init__(self, fmt: FrameFormat, device: torch.device, *, fused: bool = False) -> None:
+        """``fused`` takes the Triton kernel, which gives the same samples."""
         self._fmt = fmt
+        self._fused = fused
         self._scale = 1.0 / (1 << (fmt.bit_depth - 8))
         self._planes = [plane for plane, shape in enumerate(fmt.shapes) if min(shape) >= MIN_SIDE]
         self._small = [(rows // DECIMATION, columns // DECIMATION) for rows, columns in fmt.shapes]
 
     def sums(self, batch: Batch) -> torch.Tensor:
         """Whether the frame is its clip's first, then the decimated planes of the reference and of the distorted frame."""
-        first = (batch.distorted_previous.index_select(0, batch.pair_distorted) < 0).to(torch.float32)[:, None]
-        columns = [first]
-        for plane in self._planes:
-            used, pairs = torch.unique(batch.pair_reference, return_inverse=True)
-            reference = self._decimated(plane, batch.reference[plane], batch.reference_previous, used)
-            columns.append(reference.flatten(1).index_select(0, pairs))
-            distorted = self._decimated(plane, batch.distorted[plane], batch.distorted_previous, batch.pair_distorted)
-            columns.append(distorted.flatten(1))
-        joined = torch.cat(columns, dim=1)
-        if joined.shape[1] % 2:
-            joined = torch.nn.functional.pad(joined, (0, 1))
-        return joined.contiguous().view(torch.int64)
+        first = batch.distorted_previous.index_select(0, batch.pair_distorted) < 0
+        counts = [2 * self._small[plane][0] * self._small[plane][1] for plane in self._planes]
+        n_columns = 1 + sum(counts)
+        out = torch.zeros((batch.n_pairs, n_columns + n_columns % 2), device=first.device)
+        out[:, 0] = first
+        start = 1
+        for plane, count in zip(self._planes, counts, strict=True):
+            self._fill(out[:, start : start + count], batch, plane)
+            start += count
+        return out.view(torch.int64)
 
     def scores(self, sums: Integers) -> Values:
         from corekit.features.speed import DISTORTED, REFERENCE, PairStatistics
@@ -61,7 +61,22 @@ class Speed(TensorFamily):
         return values
 
     def pair_bytes(self) -> int:
-        return 2 * self._fmt.width * self._fmt.height * _PEAK_BYTES
+        return 0 if self._fused else 2 * self._fmt.width * self._fmt.height * _PEAK_BYTES
+
+    def _fill(self, out: torch.Tensor, batch: Batch, plane: int) -> None:
+        """One plane's samples of the reference, then of the distorted frame; ``out`` is of shape ``(n_pairs, 2 * n_samples)``."""
+        if self._fused:
+            from corekit.features.tensor.kernels.speed import decimate
+
+            decimate(
+                batch.reference[plane], batch.distorted[plane], batch.reference_previous, batch.distorted_previous,
+                batch.pair_reference, batch.pair_distorted, out, self._scale, temporal=plane == 0,
+            )  # fmt: skip
+            return
+        used, pairs = torch.unique(batch.pair_reference, return_inverse=True)
+        reference = self._decimated(plane, batch.reference[plane], batch.reference_previous, used)
+        distorted = self._decimated(plane, batch.distorted[plane], batch.distorted_previous, batch.pair_distorted)
+        out[...] = torch.cat([reference.flatten(1).index_select(0, pairs), distorted.flatten(1)], dim=1)
 
     def _decimated(self, plane: int, frames: torch.Tensor, previous: torch.Tensor, used: torch.Tensor) -> torch.Tensor:
         """Every 16th row and column, low-passed: of chroma about 0, of luma the frame before minus the frame; float32."""

@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 
 SUMS = 6
 """Per channel and scale: ssim, ringing, blur, then their fourth powers."""
-_FUSED_BYTES = 110
+_FUSED_BYTES = 135
 _PEAK_BYTES = 400
 """Bytes a pixel: at full size ten pictures in float32 and what the blur makes of them, and the maps in float64."""
 

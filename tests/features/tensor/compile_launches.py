@@ -15,17 +15,23 @@ from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 from triton.runtime.jit import JITFunction
 
+from corekit.features.tensor.adm import Adm
 from corekit.features.tensor.cambi import Cambi
 from corekit.features.tensor.ciede2000 import Ciede2000
 from corekit.features.tensor.family import TensorFamily
+from corekit.features.tensor.motion import Motion
+from corekit.features.tensor.psnr import Psnr
 from corekit.features.tensor.psnr_hvs import PsnrHvs
+from corekit.features.tensor.speed import Speed
 from corekit.features.tensor.ssim import FloatMsSsim, FloatSsim
 from corekit.features.tensor.ssimulacra2 import Ssimulacra2
+from corekit.features.tensor.vif import Vif
 from corekit.model import FrameFormat
 from tests.features.tensor.batches import batch
 
 FAMILIES: dict[str, Any] = {
-    family.__name__: family for family in (Cambi, Ciede2000, FloatMsSsim, FloatSsim, PsnrHvs, Ssimulacra2)
+    family.__name__: family
+    for family in (Adm, Cambi, Ciede2000, FloatMsSsim, FloatSsim, Motion, Psnr, PsnrHvs, Speed, Ssimulacra2, Vif)
 }
 _DIVISIBLE = [["tt.divisibility", 16]]
 

@@ -12,6 +12,7 @@ from corekit.model import FrameFormat
 from tests.features.generated_clips import CONTENTS, DAMAGES, generate
 from tests.features.golden_clips import CLIP_PAIRS, clip_pair, run
 from tests.features.tensor.batches import DEVICE, batch, values
+from tests.features.tensor.compiled import compile_launches
 from tests.shared_data import needs_shared
 
 FORMATS = (
@@ -52,3 +53,18 @@ def test_rungs_and_contexts_change_nothing() -> None:
     together = family.sums(batch(fmt, reference, [first, second]))
     alone = [family.sums(batch(fmt, reference, [rung])) for rung in (first, second)]
     assert torch.equal(together, torch.cat(alone))
+
+
+@pytest.mark.parametrize("fmt", [FORMATS[0], FORMATS[1], FORMATS[4]], ids=str)
+def test_the_kernel_has_the_samples_of_its_twin(fmt: FrameFormat) -> None:
+    pytest.importorskip("triton")
+    reference, first = generate(fmt, CONTENTS[0], DAMAGES[0], 2, seed=2)
+    _, second = generate(fmt, CONTENTS[0], DAMAGES[1], 2, seed=3)
+    given = batch(fmt, reference, [first, second])
+    assert torch.equal(Speed(fmt, DEVICE, fused=True).sums(given), Speed(fmt, DEVICE).sums(given))
+
+
+@pytest.mark.parametrize("capability", ["80", "90"])
+def test_the_kernel_compiles_for_gpus(capability: str) -> None:
+    pytest.importorskip("triton")
+    assert "_decimate" in compile_launches("Speed", capability)

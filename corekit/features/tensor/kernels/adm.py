@@ -263,13 +263,14 @@ class FusedAdm:
         """Sums of every pair, int64 of shape ``(n_pairs, n_scales * SUMS)``, of luma frames ``(n, rows, columns)``."""
         n = pair_reference.shape[0]
         out = torch.zeros((n, len(self._layouts) * SUMS), dtype=torch.int64, device=reference.device)
-        used, pair_own = torch.unique(pair_reference, return_inverse=True)
+        # All reference frames: to leave out the few that no pair has, the host would have to wait for the device.
+        every = torch.arange(reference.shape[0], device=reference.device)
         own, other = reference, distorted
         size: tuple[int, int] = (reference.shape[-2], reference.shape[-1])
         for scale, layout in enumerate(self._layouts):
-            own = self._transformed(own, used, size, scale)
+            own = self._transformed(own, every, size, scale)
             other = self._transformed(other, pair_distorted, size, scale)
-            self._scale(own, other, pair_own, scale, out[:, scale * SUMS :])
+            self._scale(own, other, pair_reference, scale, out[:, scale * SUMS :])
             size = layout.height, layout.width
         return out
 
