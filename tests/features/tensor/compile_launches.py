@@ -53,11 +53,12 @@ class _Compiler:
         attributes: dict[tuple[int], list[list[Any]]] = {}
         for index, (name, parameter) in enumerate(zip(names, kernel.params, strict=True)):
             value = given[name]
-            if parameter.is_constexpr or (isinstance(value, int) and value == 1):
+            free = isinstance(value, int) and not parameter.do_not_specialize
+            if parameter.is_constexpr or (free and value == 1):
                 signature[name], constants[index,] = "constexpr", value
                 continue
             signature[name] = _type_of(value)
-            if _is_divisible(value):
+            if not parameter.do_not_specialize and _is_divisible(value):
                 attributes[index,] = _DIVISIBLE
         key = f"{kernel.__name__} {signature} {constants} {attributes}"
         if key not in self._done:

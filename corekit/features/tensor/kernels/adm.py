@@ -47,7 +47,7 @@ def _column(picture, y, x, height, width, inside, bias, shift, FINEST: tl.conste
     return (low - bias.to(kind) + half) >> cut, (high + half) >> cut
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["height", "width", "rows", "columns", "bias", "down_shift", "across_shift"])
 def _transform(
     source, frames, bands, height, width, rows, columns, bias, down_shift, across_shift,
     FINEST: tl.constexpr, INDEXED: tl.constexpr, BLOCK: tl.constexpr,
@@ -110,7 +110,7 @@ def _masking(coefficient, weight, add, shift, near, centre, mask_round, mask_shi
     return aside, here - aside
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["rows", "columns", "near", "centre", "mask_round", "mask_shift"])
 def _split(
     own, other, pair_own, parts, rows, columns, weights, near, centre, mask_round, mask_shift, cosine,
     FINEST: tl.constexpr, BLOCK: tl.constexpr,
@@ -190,9 +190,9 @@ def _energy(coefficient, add, square_shift, cube_shift, inside):
     return tl.sum(tl.where(inside, _rounded(square * size, cube_shift), 0), 0)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["out_columns", "rows", "columns", "top", "left", "right"])
 def _pool(
-    own, other, pair_own, parts, figures, out, out_columns, rows, columns, top, left, right, BLOCKS: tl.constexpr, BLOCK: tl.constexpr,
+    own, other, pair_own, parts, figures, out, out_columns, rows, columns, top, left, right, BLOCK: tl.constexpr,
 ):  # fmt: skip
     """One scored row of one pair: nine row sums, each rounded as a row and added to ``out``."""
     pair = tl.program_id(1).to(tl.int64)
@@ -215,8 +215,9 @@ def _pool(
         energy = tl.zeros((), tl.int64)
         kept = tl.zeros((), tl.int64)
         added = tl.zeros((), tl.int64)
-        for block in range(BLOCKS):
-            x = left + block * BLOCK + tl.arange(0, BLOCK)
+        start = left
+        while start < right:
+            x = start + tl.arange(0, BLOCK)
             inside = x < right
             coefficient = tl.load(o + band * size + x, mask=inside, other=0)
             distorted = tl.load(t + band * size + x, mask=inside, other=0)
@@ -239,6 +240,7 @@ def _pool(
                 distorted - part, of_restored.to(tl.int64), weight, scored_add, scored_shift, threshold_shift, square_shift,
                 cube_shift, inside,
             )  # fmt: skip
+            start += BLOCK
         tl.atomic_add(at + band, _rounded(energy, own_row), sem="relaxed")
         tl.atomic_add(at + 3 + band, _rounded(kept, row_shift), sem="relaxed")
         tl.atomic_add(at + 6 + band, _rounded(added, row_shift), sem="relaxed")
@@ -310,7 +312,6 @@ class FusedAdm:
             s.top,
             s.left,
             s.right,
-            BLOCKS=triton.cdiv(s.right - s.left, _BLOCK),
             BLOCK=_BLOCK,
         )
 

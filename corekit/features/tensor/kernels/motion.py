@@ -27,7 +27,7 @@ def _change(now, before, place, inside):
     )
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["height", "width", "depth"])
 def _blur_down(
     luma, previous, target, height, width, pitch, depth, TAPS: tl.constexpr, RADIUS: tl.constexpr, COLUMNS: tl.constexpr
 ):
@@ -47,7 +47,7 @@ def _blur_down(
     store_row(target + (frame * height + y) * pitch, blurred, x, width, edge, RADIUS)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["height", "width"])
 def _sum_across(
     blurred,
     out,

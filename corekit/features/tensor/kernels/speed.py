@@ -37,7 +37,7 @@ def _column(now, before, y, x, width, inside, scale, WEIGHTS: tl.constexpr, TEMP
     return total
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["out_columns", "height", "width", "columns", "n_samples"])
 def _decimate(
     reference, distorted, reference_previous, distorted_previous, pair_reference, pair_distorted, out, out_columns,
     height, width, columns, n_samples, scale, WEIGHTS: tl.constexpr, TEMPORAL: tl.constexpr, BLOCK: tl.constexpr,

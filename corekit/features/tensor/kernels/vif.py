@@ -58,7 +58,7 @@ def _store_moments(
     store_row(at + 3 * plane, rd.to(tl.int32, bitcast=True), x, width, edge, RADIUS)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["height", "width", "mean_shift", "square_shift"])
 def _down_columns(
     reference, distorted, pair_reference, pair_distorted, moments, height, width, pitch, mean_shift, square_shift,
     TAPS: tl.constexpr, RADIUS: tl.constexpr, WIDE: tl.constexpr, COLUMNS: tl.constexpr,
@@ -169,7 +169,7 @@ def _high_product(a, b):
     return ((a.to(tl.uint64) * b.to(tl.uint64) + 2147483648) >> 32).to(tl.int64)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["out_columns", "height", "width"])
 def _along_rows(
     moments, table, out, out_columns, height, width, pitch,
     TAPS: tl.constexpr, RADIUS: tl.constexpr, ROWS: tl.constexpr, QUADS: tl.constexpr,
@@ -218,7 +218,7 @@ def _along_rows(
     tl.atomic_add(at + 3, tl.sum(tl.sum(unexplained, 1), 0), sem="relaxed")
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["n_reference", "height", "width", "shift"])
 def _halve_down(
     reference, distorted, n_reference, target, height, width, pitch, shift,
     TAPS: tl.constexpr, RADIUS: tl.constexpr, COLUMNS: tl.constexpr,
@@ -242,7 +242,7 @@ def _halve_down(
     store_row(at, value, x, width, edge, RADIUS)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["rows", "columns"])
 def _halve_across(
     source, target, pitch, rows, columns, TAPS: tl.constexpr, RADIUS: tl.constexpr, COLUMNS: tl.constexpr,
 ):  # fmt: skip
