@@ -112,7 +112,7 @@ def _pixels(rows, columns, MARGIN: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl
     return y, x, (y >= 0) & (y < rows) & (x >= 0) & (x < columns)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["rows", "columns"])
 def _ten_bits(luma, image, rows, columns, DEPTH: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr):
     """Luma at 10 bits; below 10 bits the mean of each pixel and its right, lower and lower right neighbours."""
     y, x, inside = _pixels(rows, columns, 0, ROWS, COLUMNS)
@@ -131,7 +131,7 @@ def _ten_bits(luma, image, rows, columns, DEPTH: tl.constexpr, ROWS: tl.constexp
     tl.store(image + frame + at, value.to(tl.int16), mask=inside)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["rows", "columns"])
 def _flat_row_sums(image, flat, rows, columns, ROWS: tl.constexpr, COLUMNS: tl.constexpr):
     """How many of the 7 pixels around each in its row equal their right and lower neighbours."""
     y, x, inside = _pixels(rows, columns, 0, ROWS, COLUMNS)
@@ -166,7 +166,21 @@ def _row_mode(row, x, columns, step, inside):
     return tl.where((x > 0) & (x < columns - 1), _mode(left, own, right), own)
 
 
-@triton.jit
+@triton.jit(
+    do_not_specialize=[
+        "rows",
+        "columns",
+        "plane_rows",
+        "pitch",
+        "row_step",
+        "frame_step",
+        "plane_step",
+        "levels_step",
+        "n_words",
+        "threshold",
+        "highest",
+    ]
+)
 def _mode_filter(
     source, flat, plane, levels, rows, columns, plane_rows, pitch,
     row_step, column_step, frame_step, plane_step, levels_step, n_words, threshold, highest,
@@ -226,7 +240,7 @@ def _spread(before, own, after):
     return (wide >> 4) & 0xFFFFFFFF
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["n_tiles", "n_blocks", "n_words"])
 def _needed_levels(
     levels, tiles, needed, words, n_tiles, n_blocks, n_words,
     BLOCK: tl.constexpr, WORDS: tl.constexpr, TILES: tl.constexpr,
@@ -280,7 +294,9 @@ def _contrast(own, other, keys, reciprocals, STEP: tl.constexpr, threshold):
     return (own * STEP) * other * inverse
 
 
-@triton.jit
+@triton.jit(
+    do_not_specialize=["n_tiles", "n_samples", "n_words", "threshold1", "threshold2", "threshold3", "threshold4", "pad"]
+)
 def _contrast_values(
     filtered, tiles, needed, words, reciprocals, values, parts, positive, n_tiles, n_samples, n_words,
     threshold1, threshold2, threshold3, threshold4, pad, SIZE: tl.constexpr,
@@ -340,7 +356,7 @@ def _contrast_values(
     tl.store(positive + at, tl.sum(tl.sum((value > 0).to(tl.int32), axis=1), axis=0))
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["n_tiles"])
 def _sum_of_greatest(values, parts, positive, pools, sums, n_tiles, AREA: tl.constexpr):
     """Sum of the ``kept`` greatest values of one scale: of all where no more are positive, else of those with the highest digits."""
     scale = tl.program_id(0)

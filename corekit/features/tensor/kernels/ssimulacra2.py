@@ -199,7 +199,7 @@ def _xyb(r, g, b):
     return (0.5 * (long - medium)) * _X_SCALE + _X_OFFSET, luma + _Y_OFFSET, (short - luma) + _B_OFFSET
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["rows", "columns", "chroma_rows", "chroma_columns"])
 def _to_xyb(
     y, cb, cr, frames, linear, pictures, halved, eotf,
     rows, columns, pitch, picture_step, chroma_rows, chroma_columns, scale,
@@ -277,7 +277,7 @@ def _eight_steps(totals, a1, b1, a3, b3, a5, b5, LINES: tl.constexpr):
     return tl.reshape(tl.join(even, odd), (LINES, 8)), a1, b1, a3, b3, a5, b5
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["picture_step", "field_step"])
 def _blur_rows(own, other, pairs, fields, jobs, picture_step, field_step, FIELDS: tl.constexpr, LINES: tl.constexpr):
     """Blur along ``LINES`` rows of a channel of ``own``: it, its square, its product with ``other``'s frame of the pair."""
     frame = tl.program_id(1).to(tl.int64)
@@ -324,7 +324,7 @@ def _total(column, start, rows, pitch, inside):
     return p + tl.load(column + last * pitch, mask=inside & (last >= 0) & (last < rows), other=0.0)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["picture_step", "field_step"])
 def _keep_columns(own, fields, kept, jobs, picture_step, field_step, FIELDS: tl.constexpr, LINES: tl.constexpr):
     """Blur down ``LINES`` columns of the reference and keep the result; of a channel without ssim its distance from the picture."""
     frame = tl.program_id(1).to(tl.int64)
@@ -368,7 +368,7 @@ def _fourth(x):
     return (x * x) * (x * x)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["picture_step", "field_step", "part_step"])
 def _compare_columns(
     own, reference, pairs, fields, kept, parts, jobs, picture_step, field_step, part_step,
     FIELDS: tl.constexpr, LINES: tl.constexpr,
