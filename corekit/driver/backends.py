@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import msgspec
 from msgspec import Struct
@@ -13,9 +15,10 @@ from corekit.errors import BackendError, CorekitError, UsageError
 from corekit.plugins import discovery
 from corekit.plugins.composition import Composition, parse_options
 
-AUTO_ORDER = ("cpu", "libvmaf")
-"""``--backend auto`` takes the first that works here; any other backend is used only when it is named: ``cuda`` too, as long as
-not every kernel of it has run on a GPU."""
+AUTO_ORDER = ("cuda", "cpu", "libvmaf")
+"""``--backend auto`` takes the first that works here; any other backend is used only when it is named."""
+_DRIVER_FILES = ("/dev/nvidiactl", "/dev/dxg", "C:/Windows/System32/nvcuda.dll")
+"""Of NVIDIA's driver on Linux, in WSL and on Windows."""
 
 
 class BackendStatus(Struct, frozen=True, kw_only=True):
@@ -67,7 +70,7 @@ def choose_backend(composition: Composition, options: RunOptions) -> Choice:
     present = {point.name for point in discovery.installed("backend")} - discovery.disabled_names(options.disable)
     tried: list[str] = []
     for name in AUTO_ORDER:
-        if name in present:
+        if name in present and _may_work(name):
             status = _status(name, options.disable, options.device, options.settings)
             if status.usable:
                 note = "; ".join([*tried, f"using {name}"]) if tried else ""
@@ -77,6 +80,13 @@ def choose_backend(composition: Composition, options: RunOptions) -> Choice:
             tried.append(f"{name}: {status.reason}")
     reasons = "; ".join(tried) or "none is installed"
     raise BackendError(f"no backend works here ({reasons}); install one, or name one with --backend")
+
+
+def _may_work(name: str) -> bool:
+    """Whether it is worth starting a backend to see: a machine without a GPU neither loads torch nor hears of it."""
+    if name != "cuda":
+        return True
+    return importlib.util.find_spec("torch") is not None and any(Path(file).exists() for file in _DRIVER_FILES)
 
 
 def _fallback(asked: BackendInfo, options: RunOptions) -> BackendInfo:
