@@ -57,7 +57,7 @@ class FloatSsim(TensorFamily):
         self._factor = averaging_factor(fmt)
         self._shape = averaged_shape(fmt)
         self._bits = fixed_bits(self._shape)
-        self._fused = _fused_on(device) if fused else None
+        self._fused = _kernels() if fused else None
 
     def sums(self, batch: Batch) -> torch.Tensor:
         scale, shape = code_value_scale(self._fmt), self._shape
@@ -66,8 +66,9 @@ class FloatSsim(TensorFamily):
                 self._fused.averaged(side[0], scale, self._factor, shape) for side in (batch.reference, batch.distorted)
             ]
             terms = self._fused.terms(
-                pictures[0], pictures[1], batch.pair_reference, batch.pair_distorted, np.float32(1), self._bits
-            )
+                pictures[0], pictures[1], batch.pair_reference, batch.pair_distorted, np.float32(1), self._bits,
+                signed=False, luminance=True,
+            )  # fmt: skip
             return terms[:, 3:]
         used, pairs = torch.unique(batch.pair_reference, return_inverse=True)
         reference = averaged(batch.reference[0].index_select(0, used), scale, self._factor, shape)
@@ -92,7 +93,7 @@ class FloatMsSsim(TensorFamily):
         """``fused`` takes the Triton kernels, which give the same sums."""
         self._fmt = fmt
         self._shapes = pyramid(fmt)
-        self._fused = _fused_on(device) if fused else None
+        self._fused = _kernels() if fused else None
 
     def sums(self, batch: Batch) -> torch.Tensor:
         """Contrast and structure of each scale, and luminance of the last one."""
@@ -107,8 +108,9 @@ class FloatMsSsim(TensorFamily):
                     )
                     scale = np.float32(1)
                 terms = self._fused.terms(
-                    reference, distorted, batch.pair_reference, batch.pair_distorted, scale, fixed_bits(shape)
-                )
+                    reference, distorted, batch.pair_reference, batch.pair_distorted, scale, fixed_bits(shape),
+                    signed=level > 0, luminance=level == LAST_SCALE,
+                )  # fmt: skip
                 columns.append(terms[:, : _terms_of(level)])
             return torch.cat(columns, dim=1)
         used, pairs = torch.unique(batch.pair_reference, return_inverse=True)
@@ -239,7 +241,7 @@ def _reflected(index: torch.Tensor, size: int) -> torch.Tensor:
     return torch.where(index >= size, 2 * size - 1 - index, index)
 
 
-def _fused_on(device: torch.device) -> FusedSsim:
+def _kernels() -> FusedSsim:
     from corekit.features.tensor.kernels.ssim import FusedSsim
 
-    return FusedSsim(device)
+    return FusedSsim()
