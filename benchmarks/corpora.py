@@ -74,21 +74,27 @@ def write_user_clips(root: Path, *, scenes: int, copies: int) -> int:
     return len(rows)
 
 
-def write_ladders(root: Path, *, contents: int, frames: int) -> int:
-    """A corpus like CHUG: per content a 1080p 10-bit PQ HEVC reference and its rungs; returns the number of rungs."""
+def write_ladders(root: Path, *, contents: int, frames: int, scenes: int = 0) -> int:
+    """A corpus like CHUG: per content a 1080p 10-bit PQ HEVC reference and its rungs; returns the number of rungs.
+
+    Where ``scenes`` are fewer than contents, the others are copies of theirs under other names, which cost what they would.
+    """
     root.mkdir()
     rows = []
     for seed in range(contents):
-        reference = root / f"content{seed}_reference.mp4"
+        names = [f"content{seed}_reference.mp4", *(f"content{seed}_rung{rung}.mp4" for rung in range(len(LADDER)))]
+        rows += [(name, f"content{seed}", int(name == names[0])) for name in names]
+        if scenes and seed >= scenes:
+            for name in names:
+                shutil.copyfile(root / name.replace(f"content{seed}", f"content{seed % scenes}"), root / name)
+            continue
+        reference = root / names[0]
         pristine = scene(LADDER_REFERENCE, frames, seed=seed)
         encode(reference, pristine, LADDER_REFERENCE, codec="libx265", crf=14, preset="ultrafast")
-        rows.append((reference.name, f"content{seed}", 1))
-        for rung, (width, height, crf) in enumerate(LADDER):
+        for name, (width, height, crf) in zip(names[1:], LADDER, strict=True):
             fmt = FrameFormat(width, height, LADDER_REFERENCE.bit_depth, LADDER_REFERENCE.chroma)
-            clip = root / f"content{seed}_rung{rung}.mp4"
             with VideoReader(reference, target=fmt) as planes:
-                encode(clip, planes, fmt, codec="libx265", crf=crf, preset="ultrafast")
-            rows.append((clip.name, f"content{seed}", 0))
+                encode(root / name, planes, fmt, codec="libx265", crf=crf, preset="ultrafast")
     _write_labels(root, rows)
     return contents * len(LADDER)
 

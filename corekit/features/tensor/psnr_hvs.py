@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 _PEAK_BYTES = 64
 """Bytes a sample: blocks in int32, their coefficients, and squares in float32."""
-_FUSED_BYTES = 24
 Lines = tuple[torch.Tensor, ...]
 
 
@@ -53,17 +52,16 @@ class PsnrHvs(TensorFamily):
         if fused:
             from corekit.features.tensor.kernels.psnr_hvs import FusedPsnrHvs
 
-            self._fused = FusedPsnrHvs(self._sensitivity, self._masking)
+            self._fused = FusedPsnrHvs(fmt.shapes, self._sensitivity, self._masking)
 
     def sums(self, batch: Batch) -> torch.Tensor:
+        pairs = batch.pair_reference, batch.pair_distorted
+        if self._fused is not None:
+            return self._fused.sums(batch.reference, batch.distorted, *pairs)
         columns = []
         for plane in range(3):
-            planes = batch.reference[plane], batch.distorted[plane]
-            if self._fused is not None:
-                total = self._fused.sums(plane, *planes, batch.pair_reference, batch.pair_distorted)
-            else:
-                total = _ordered_sums(self._squares(plane, *planes, batch.pair_reference, batch.pair_distorted))
-            columns.append(total.view(torch.int32).to(torch.int64))
+            squares = self._squares(plane, batch.reference[plane], batch.distorted[plane], *pairs)
+            columns.append(_ordered_sums(squares).view(torch.int32).to(torch.int64))
         return torch.stack(columns, dim=1)
 
     def scores(self, sums: Integers) -> Values:
@@ -74,8 +72,9 @@ class PsnrHvs(TensorFamily):
         return np.array([[score(*row)] for row in means]).reshape(-1, 1)
 
     def pair_bytes(self) -> int:
-        samples = sum(rows * columns for rows, columns in self._fmt.shapes[:2])
-        return 2 * samples * (_FUSED_BYTES if self._fused is not None else _PEAK_BYTES)
+        if self._fused is not None:
+            return self._fused.pair_bytes()
+        return 2 * sum(rows * columns for rows, columns in self._fmt.shapes[:2]) * _PEAK_BYTES
 
     def _squares(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 
@@ -63,12 +64,64 @@ def test_the_kernels_have_the_sums_of_their_twin(fmt: FrameFormat, monkeypatch: 
     from corekit.features.tensor.kernels import psnr_hvs
 
     if DEVICE.type == "cpu":  # the interpreter pays by the program, and reads its constants as they are now
-        monkeypatch.setattr(psnr_hvs, "BLOCKS", 64)
-        monkeypatch.setattr(psnr_hvs, "GROUP", 4)
-        monkeypatch.setattr(psnr_hvs, "_GROUP", 4)
+        monkeypatch.setattr(psnr_hvs, "BLOCKS", 16)
+        monkeypatch.setattr(psnr_hvs, "ABREAST", 4)
     reference, first = generate(fmt, CONTENTS[1], DAMAGES[1], 1, seed=7)
     given = batch(fmt, reference, [first, reference])
     assert torch.equal(PsnrHvs(fmt, DEVICE, fused=True).sums(given), PsnrHvs(fmt, DEVICE).sums(given))
+
+
+def _contents(n: int, rng: np.random.Generator) -> dict[str, npt.NDArray[np.float32]]:
+    """Squares of ``n`` blocks, ``(n, 64)``, that put an ordered sum by counts to the test."""
+    noise = rng.exponential(size=(n, 64))
+    lost = rng.random((n, 64))
+    lost[0] = 2.0**20 - 32  # with what is lost behind it the total would cross a power of two
+    late = np.full((n, 64), 9.0)
+    late[0] = 2.0**20 - 1200  # here it crosses later, for each square counts 8
+    rare = np.where(rng.random((n, 64)) < 0.002, noise, 0.0)
+    steps = np.repeat([1e-30, 1e-8, 1.0, 1e9], -(-n // 4))[:n, None] * noise
+    return {
+        "noise": noise,
+        "heavy tails": noise**9,
+        "lost": lost,
+        "late": late,
+        "ties": rng.integers(0, 4, (n, 64)) / 2.0 + 2.0**18 * (np.arange(64) == 9),
+        "whole": np.ones((n, 64)),
+        "powers": 2.0 ** rng.integers(-30, 6, (n, 64)),
+        "nothing": np.zeros((n, 64)),
+        "nothing at first": np.where(np.arange(n)[:, None] < n // 2, 0.0, noise),
+        "rare": rare,
+        "tiny": np.full((n, 64), 2.0**-70 + 2.0**-84),
+        "too small": noise * 2.0**-145,
+        "huge": noise * 2.0**97,
+        "steps": steps,
+        "steps down": steps[::-1],
+    }  # fmt: skip
+
+
+def test_the_ordered_sum_of_any_squares(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("triton")
+    from corekit.features.tensor.kernels import psnr_hvs
+
+    rows, columns = 12, 23
+    if DEVICE.type == "cpu":
+        monkeypatch.setattr(psnr_hvs, "BLOCKS", 16)
+        monkeypatch.setattr(psnr_hvs, "ABREAST", 32)
+    else:
+        rows, columns = 154, 274
+    side, n_blocks = psnr_hvs.BLOCKS, rows * columns
+    shape = (7 * rows + 1, 7 * columns + 1)
+    fused = psnr_hvs.FusedPsnrHvs([shape] * 3, [torch.ones(64, device=DEVICE)] * 3, [torch.ones(64, device=DEVICE)] * 3)
+    contents = _contents(n_blocks, np.random.default_rng(3))
+    planes = np.stack(list(contents.values())).astype(np.float32).reshape(-1, 3, n_blocks, 64)
+    padded = np.zeros((len(planes), 3, -(-n_blocks // side) * side, 64), np.float32)
+    padded[:, :, :n_blocks] = planes
+    squares = torch.from_numpy(padded.reshape(len(planes), -1, side, 64).swapaxes(2, 3).copy()).to(DEVICE)
+    sums = squares.sum(2)
+    got = fused.ordered(squares, sums, sums.sum(2)).to(torch.int32).view(torch.float32).cpu().numpy()
+    expected = np.add.accumulate(planes.reshape(-1, n_blocks * 64), axis=-1, dtype=np.float32)[:, -1]
+    for name, one, other in zip(contents, got.reshape(-1), expected, strict=True):
+        np.testing.assert_array_equal(one, other, err_msg=name)
 
 
 @pytest.mark.skipif(DEVICE.type == "cpu", reason="needs a GPU")

@@ -4,10 +4,12 @@ The same float32 sums as ``corekit.features.tensor.psnr_hvs``, after libvmaf's `
 contracted (``enable_fp_fusion=False``).
 
 The ordered sum: while a float32 total stays between two powers of two, adding a term is adding it rounded to the total's last place,
-save for a term half-way between two places. So each block's squares are rounded to the place that the total will have there (a
-sum in float64 tells it beforehand) and counted in units of it, all blocks at once. One thread then goes over the counts; it adds squares one
-by one only where a block has a term half-way between or a large one, or where the total crosses a power of two: some dozens of
-blocks in tens of thousands.
+save for a term half-way between two places. So each block's squares are rounded to the place that the total will have there (a plain
+sum tells it well enough) and counted in units of it, all blocks at once. A program for each plane then adds up the counts of many
+blocks abreast, as far as the total keeps the place they were counted in, and takes a block's squares one by one where that ends: at the
+first blocks, at a term half-way between or a large one, and where the total crosses a power of two; some dozens in tens of thousands.
+
+The planes' blocks lie one plane after the other in *chunks* of ``BLOCKS``, the last of each plane filled up with blocks of zeros.
 """
 
 from __future__ import annotations
@@ -19,16 +21,21 @@ import triton
 import triton.language as tl
 
 from corekit.features._psnr_hvs_model import AREA, SIDE, STEP, VARIANCE_16, VARIANCE_64, blocks
+from corekit.features.tensor.family import TensorPlanes
 
-COLUMNS = 128
 BLOCKS = 128
-GROUP = 64
-"""Blocks whose counts are added up before the thread goes over them."""
-_SIDE, _STEP, _AREA, _GROUP = tl.constexpr(SIDE), tl.constexpr(STEP), tl.constexpr(AREA), tl.constexpr(GROUP)
+"""Blocks in a chunk."""
+ABREAST = 1024
+"""Blocks, or chunks, whose sums are taken at once."""
+_SIDE, _STEP, _AREA = tl.constexpr(SIDE), tl.constexpr(STEP), tl.constexpr(AREA)
 _VARIANCE_16, _VARIANCE_64 = tl.constexpr(float(VARIANCE_16)), tl.constexpr(float(VARIANCE_64))
 _TO_NEAREST = tl.constexpr(12582912.0)
-_LARGE = tl.constexpr(4194304.0)
-_NOT, _ROUNDED = tl.constexpr(0), tl.constexpr(1)
+_ROUNDS_BELOW = tl.constexpr(4194304.0)
+_END = tl.constexpr(16777216.0)
+_LEAST, _GREATEST = tl.constexpr(-60), tl.constexpr(100)
+"""Exponents of totals whose units are counted in."""
+_ONE_BY_ONE, _NOTHING = tl.constexpr(0), tl.constexpr(1)
+"""Words of a block: a count of units below, above it the exponent of totals that they are units of, plus 64, or one of these."""
 
 
 @triton.jit
@@ -82,317 +89,296 @@ def _dct8(t0, t4, t2, t6, t7, t3, t5, t1):
 
 
 @triton.jit
-def _transform_columns(frames, out, height, width, rows, COLUMNS: tl.constexpr):
-    """Of every row of blocks the eight vertical frequencies at each column: int32 of shape ``(n, rows, 8, width)``."""
-    frame, row = tl.program_id(2).to(tl.int64), tl.program_id(1)
-    x = tl.program_id(0) * COLUMNS + tl.arange(0, COLUMNS)
-    inside = x < width
-    source = frames + frame * height * width + row * _STEP * width + x
-    s0 = tl.load(source, mask=inside, other=0).to(tl.int32)
-    s1 = tl.load(source + width, mask=inside, other=0).to(tl.int32)
-    s2 = tl.load(source + 2 * width, mask=inside, other=0).to(tl.int32)
-    s3 = tl.load(source + 3 * width, mask=inside, other=0).to(tl.int32)
-    s4 = tl.load(source + 4 * width, mask=inside, other=0).to(tl.int32)
-    s5 = tl.load(source + 5 * width, mask=inside, other=0).to(tl.int32)
-    s6 = tl.load(source + 6 * width, mask=inside, other=0).to(tl.int32)
-    s7 = tl.load(source + 7 * width, mask=inside, other=0).to(tl.int32)
-    c0, c1, c2, c3, c4, c5, c6, c7 = _dct8(s0, s1, s2, s3, s4, s5, s6, s7)
-    at = out + (frame * rows + row) * _SIDE * width + x
-    tl.store(at, c0, mask=inside)
-    tl.store(at + width, c1, mask=inside)
-    tl.store(at + 2 * width, c2, mask=inside)
-    tl.store(at + 3 * width, c3, mask=inside)
-    tl.store(at + 4 * width, c4, mask=inside)
-    tl.store(at + 5 * width, c5, mask=inside)
-    tl.store(at + 6 * width, c6, mask=inside)
-    tl.store(at + 7 * width, c7, mask=inside)
+def _halves(tile, COUNT: tl.constexpr, WIDTH: tl.constexpr, BLOCKS: tl.constexpr):
+    return tl.split(tile.reshape(COUNT, 2, WIDTH, BLOCKS).permute(0, 2, 3, 1))
 
 
 @triton.jit
-def _quarter_sum(corner, width, inside, BLOCKS: tl.constexpr):
-    total = tl.zeros((BLOCKS,), tl.int32)
-    for k in tl.static_range(_AREA // 4):
-        total += tl.load(corner + (k // 4) * width + k % 4, mask=inside, other=0).to(tl.int32)
-    return total.to(tl.float32)
+def _quarters(tile, WIDTH: tl.constexpr, BLOCKS: tl.constexpr):
+    """The four tensors ``(WIDTH, BLOCKS)`` of a tile. A thread has all of a block: neither this nor ``_joined`` takes an instruction."""
+    even, odd = _halves(tile, 2, WIDTH, BLOCKS)
+    part0, part2 = _halves(even, 1, WIDTH, BLOCKS)
+    part1, part3 = _halves(odd, 1, WIDTH, BLOCKS)
+    return (
+        part0.reshape(WIDTH, BLOCKS), part1.reshape(WIDTH, BLOCKS),
+        part2.reshape(WIDTH, BLOCKS), part3.reshape(WIDTH, BLOCKS),
+    )  # fmt: skip
 
 
 @triton.jit
-def _quarter_variance(corner, mean, width, inside, BLOCKS: tl.constexpr):
-    total = tl.zeros((BLOCKS,), tl.float32)
-    for k in tl.static_range(_AREA // 4):
-        off = tl.load(corner + (k // 4) * width + k % 4, mask=inside, other=0).to(tl.float32) - mean
+def _eighths(tile, WIDTH: tl.constexpr, BLOCKS: tl.constexpr):
+    even, odd = _halves(tile, 4, WIDTH, BLOCKS)
+    part0, part2, part4, part6 = _quarters(even, WIDTH, BLOCKS)
+    part1, part3, part5, part7 = _quarters(odd, WIDTH, BLOCKS)
+    return part0, part1, part2, part3, part4, part5, part6, part7
+
+
+@triton.jit
+def _merged(even, odd, COUNT: tl.constexpr, BLOCKS: tl.constexpr):
+    return tl.join(even, odd).permute(0, 3, 1, 2).reshape(2 * COUNT, 8, BLOCKS)
+
+
+@triton.jit
+def _joined(parts, BLOCKS: tl.constexpr):
+    """Eight tensors ``(8, BLOCKS)`` in one."""
+    pair0 = tl.join(parts[0], parts[4]).permute(2, 0, 1)
+    pair1 = tl.join(parts[1], parts[5]).permute(2, 0, 1)
+    pair2 = tl.join(parts[2], parts[6]).permute(2, 0, 1)
+    pair3 = tl.join(parts[3], parts[7]).permute(2, 0, 1)
+    return _merged(_merged(pair0, pair2, 2, BLOCKS), _merged(pair1, pair3, 2, BLOCKS), 4, BLOCKS)
+
+
+@triton.jit
+def _add_eight(total, row, FIRST: tl.constexpr, BACKWARDS: tl.constexpr, BLOCKS: tl.constexpr):
+    parts = _eighths(row, 1, BLOCKS)
+    for k in tl.static_range(FIRST, 8):
+        total += parts[7 - k if BACKWARDS else k]
+    return total
+
+
+@triton.jit
+def _add_four(total, row, mean, BLOCKS: tl.constexpr):
+    """Both halves of a row to those of ``total``, ``(2, BLOCKS)``."""
+    parts = _quarters(row.reshape(2, 4, BLOCKS).permute(1, 0, 2), 2, BLOCKS)
+    for x in tl.static_range(4):
+        off = parts[3 - x] - mean
         total += off * off
-    return total * _VARIANCE_16
+    return total
 
 
 @triton.jit
-def _energy(threshold, coefficient, masking, k):
-    return threshold + (coefficient * coefficient).to(tl.float32) * tl.load(masking + k)
-
-
-@triton.jit
-def _transform_rows(
-    frames, columns, masking, coefficients, thresholds, height, width, rows, across, n_blocks, BLOCKS: tl.constexpr,
-):  # fmt: skip
-    """The horizontal frequencies, int16 of shape ``(n, 64, n_blocks)``, and what each block masks."""
-    frame = tl.program_id(1).to(tl.int64)
-    block = tl.program_id(0) * BLOCKS + tl.arange(0, BLOCKS)
-    inside = block < n_blocks
-    row, left = block // across, block % across * _STEP
-    corner = frames + frame * height * width + row * _STEP * width + left
-    half = 4 * width
-    sum0 = _quarter_sum(corner, width, inside, BLOCKS)
-    sum1 = _quarter_sum(corner + half, width, inside, BLOCKS)
-    sum2 = _quarter_sum(corner + 4, width, inside, BLOCKS)
-    sum3 = _quarter_sum(corner + half + 4, width, inside, BLOCKS)
-    mean = (sum0 + sum1 + sum2 + sum3) * 0.015625
-    whole = tl.zeros((BLOCKS,), tl.float32)
-    for k in tl.static_range(_AREA):
-        off = tl.load(corner + (k // 8) * width + k % 8, mask=inside, other=0).to(tl.float32) - mean
-        whole += off * off
-    whole = whole * _VARIANCE_64
-    within = _quarter_variance(corner, sum0 * 0.0625, width, inside, BLOCKS)
-    within = within + _quarter_variance(corner + half, sum1 * 0.0625, width, inside, BLOCKS)
-    within = within + _quarter_variance(corner + 4, sum2 * 0.0625, width, inside, BLOCKS)
-    within = within + _quarter_variance(corner + half + 4, sum3 * 0.0625, width, inside, BLOCKS)
-    texture = tl.where(whole > 0.0, tl.div_rn(within, tl.where(whole > 0.0, whole, 1.0)), 0.0)
-    threshold = tl.zeros((BLOCKS,), tl.float32)
-    out = coefficients + frame * _AREA * n_blocks + block
-    for v in tl.static_range(_SIDE):
-        source = columns + ((frame * rows + row) * _SIDE + v) * width + left
-        s0 = tl.load(source, mask=inside, other=0)
-        s1 = tl.load(source + 1, mask=inside, other=0)
-        s2 = tl.load(source + 2, mask=inside, other=0)
-        s3 = tl.load(source + 3, mask=inside, other=0)
-        s4 = tl.load(source + 4, mask=inside, other=0)
-        s5 = tl.load(source + 5, mask=inside, other=0)
-        s6 = tl.load(source + 6, mask=inside, other=0)
-        s7 = tl.load(source + 7, mask=inside, other=0)
-        c0, c1, c2, c3, c4, c5, c6, c7 = _dct8(s0, s1, s2, s3, s4, s5, s6, s7)
-        if v > 0:  # the mean is no texture
-            threshold = _energy(threshold, c0, masking, _SIDE * v)
-        threshold = _energy(threshold, c1, masking, _SIDE * v + 1)
-        threshold = _energy(threshold, c2, masking, _SIDE * v + 2)
-        threshold = _energy(threshold, c3, masking, _SIDE * v + 3)
-        threshold = _energy(threshold, c4, masking, _SIDE * v + 4)
-        threshold = _energy(threshold, c5, masking, _SIDE * v + 5)
-        threshold = _energy(threshold, c6, masking, _SIDE * v + 6)
-        threshold = _energy(threshold, c7, masking, _SIDE * v + 7)
-        at = out + _SIDE * v * n_blocks
-        tl.store(at, c0.to(tl.int16), mask=inside)
-        tl.store(at + n_blocks, c1.to(tl.int16), mask=inside)
-        tl.store(at + 2 * n_blocks, c2.to(tl.int16), mask=inside)
-        tl.store(at + 3 * n_blocks, c3.to(tl.int16), mask=inside)
-        tl.store(at + 4 * n_blocks, c4.to(tl.int16), mask=inside)
-        tl.store(at + 5 * n_blocks, c5.to(tl.int16), mask=inside)
-        tl.store(at + 6 * n_blocks, c6.to(tl.int16), mask=inside)
-        tl.store(at + 7 * n_blocks, c7.to(tl.int16), mask=inside)
-    root = tl.sqrt_rn(threshold * texture) * 0.03125
-    tl.store(thresholds + frame * n_blocks + block, root, mask=inside)
-
-
-@triton.jit
-def _square(before, after, threshold, sensitivity, masking, k):
-    """The squared visible difference of two coefficients of frequency ``k``."""
-    error = tl.abs(before.to(tl.int32) - after.to(tl.int32)).to(tl.float32)
-    masked = tl.where(k == 0, 0.0, tl.div_rn(threshold, tl.load(masking + k)))
-    visible = tl.where(error < masked, 0.0, error - masked) * tl.load(sensitivity + k)
-    return visible * visible
-
-
-@triton.jit
-def _threshold(of_reference, of_distorted, block, inside):
-    return tl.maximum(
-        tl.load(of_reference + block, mask=inside, other=0.0), tl.load(of_distorted + block, mask=inside, other=0.0)
-    )
-
-
-@triton.jit
-def _sum_blocks(
-    reference, distorted, reference_thresholds, distorted_thresholds, pair_reference, pair_distorted, sensitivity, masking,
-    out, n_blocks, BLOCKS: tl.constexpr,
-):  # fmt: skip
-    """Sums of the squares of each block, float64: what the total will be near a block."""
-    pair = tl.program_id(1)
-    block = tl.program_id(0) * BLOCKS + tl.arange(0, BLOCKS)
-    inside = block < n_blocks
-    first, second = tl.load(pair_reference + pair), tl.load(pair_distorted + pair)
-    threshold = _threshold(
-        reference_thresholds + first * n_blocks, distorted_thresholds + second * n_blocks, block, inside
-    )
-    before = reference + first * _AREA * n_blocks + block
-    after = distorted + second * _AREA * n_blocks + block
-    total = tl.zeros((BLOCKS,), tl.float32)
-    for k in tl.static_range(_AREA):
-        one = tl.load(before + k * n_blocks, mask=inside, other=0)
-        other = tl.load(after + k * n_blocks, mask=inside, other=0)
-        total += _square(one, other, threshold, sensitivity, masking, k)
-    tl.store(out + pair.to(tl.int64) * n_blocks + block, total.to(tl.float64), mask=inside)
-
-
-@triton.jit
-def _count_blocks(
-    reference, distorted, reference_thresholds, distorted_thresholds, pair_reference, pair_distorted, sensitivity, masking,
-    exponents, counts, states, n_blocks, BLOCKS: tl.constexpr,
-):  # fmt: skip
-    """The squares of each block in units of the last place of a total of ``exponents``; state 1 where that is all there is to it."""
-    pair = tl.program_id(1)
-    block = tl.program_id(0) * BLOCKS + tl.arange(0, BLOCKS)
-    inside = block < n_blocks
-    first, second = tl.load(pair_reference + pair), tl.load(pair_distorted + pair)
-    threshold = _threshold(
-        reference_thresholds + first * n_blocks, distorted_thresholds + second * n_blocks, block, inside
-    )
-    before = reference + first * _AREA * n_blocks + block
-    after = distorted + second * _AREA * n_blocks + block
-    place = pair.to(tl.int64) * n_blocks + block
-    exponent = tl.load(exponents + place, mask=inside, other=0)
-    unit = ((150 - exponent) << 23).to(tl.float32, bitcast=True)
-    count = tl.zeros((BLOCKS,), tl.float32)
-    largest = tl.zeros((BLOCKS,), tl.float32)
-    off = tl.zeros((BLOCKS,), tl.float32)
-    for k in tl.static_range(_AREA):
-        one = tl.load(before + k * n_blocks, mask=inside, other=0)
-        other = tl.load(after + k * n_blocks, mask=inside, other=0)
-        scaled = _square(one, other, threshold, sensitivity, masking, k) * unit
-        rounded = (scaled + _TO_NEAREST) - _TO_NEAREST
-        count += rounded
-        largest = tl.maximum(largest, scaled)
-        off = tl.maximum(off, tl.abs(scaled - rounded))
-    plain = (largest < _LARGE) & (off < 0.5) & (count < 16777216.0)
-    tl.store(counts + place, tl.where(plain, count, 0.0).to(tl.int32), mask=inside)
-    tl.store(states + place, plain.to(tl.int32), mask=inside)
-
-
-@triton.jit
-def _group_blocks(
-    exponents, counts, states, group_counts, group_states, n_blocks, n_groups, GROUPS: tl.constexpr,
-):  # fmt: skip
-    """Counts of groups of blocks of one exponent."""
-    pair = tl.program_id(1).to(tl.int64)
-    group = tl.program_id(0) * GROUPS + tl.arange(0, GROUPS)
-    inside = group < n_groups
-    first = tl.load(exponents + pair * n_blocks + group * _GROUP, mask=inside, other=0)
-    count = tl.zeros((GROUPS,), tl.int32)
-    plain = tl.full((GROUPS,), 1, tl.int32)
-    for k in tl.static_range(_GROUP):
-        block = group * _GROUP + k
-        there = inside & (block < n_blocks)
-        at = pair * n_blocks + block
-        same = tl.load(exponents + at, mask=there, other=0) == first
-        # A count of one block is below 2**24: their sum cannot overflow.
-        count += tl.load(counts + at, mask=there, other=0)
-        own = tl.load(states + at, mask=there, other=1) * same.to(tl.int32)
-        plain = tl.minimum(plain, tl.where(there, own, 1))
-    tl.store(group_counts + pair * n_groups + group, count, mask=inside)
-    tl.store(group_states + pair * n_groups + group, plain, mask=inside)
-
-
-@triton.jit
-def _after(total, count, exponent, state):
-    """The total after ``count`` units of its last place, and whether this is what adding one by one gives."""
-    low = ((exponent + 127) << 23).to(tl.float32, bitcast=True)
-    unit = ((exponent + 104) << 23).to(tl.float32, bitcast=True)
-    end = total + count.to(tl.float32) * unit
-    return end, (state == _ROUNDED) & (total >= low) & (end < 2.0 * low) & (count < 16777216)
-
-
-@triton.jit
-def _add_in_order(
-    reference, distorted, reference_thresholds, distorted_thresholds, pair_reference, pair_distorted, sensitivity, masking,
-    exponents, counts, states, group_counts, group_states, out, N_BLOCKS: tl.constexpr, N_GROUPS: tl.constexpr,
-):  # fmt: skip
-    """One pair's ordered sum, by one thread."""
-    pair = tl.program_id(0)
-    first, second = tl.load(pair_reference + pair), tl.load(pair_distorted + pair)
-    before, after = reference + first * _AREA * N_BLOCKS, distorted + second * _AREA * N_BLOCKS
-    place = pair.to(tl.int64) * N_BLOCKS
-    total = tl.load(out + pair)
-    for group in range(N_GROUPS):
-        start = group * _GROUP
-        exponent = tl.load(exponents + place + start)
-        at = pair.to(tl.int64) * N_GROUPS + group
-        end, holds = _after(total, tl.load(group_counts + at), exponent, tl.load(group_states + at))
-        if holds:
-            total = end
+def _texture(samples, BLOCKS: tl.constexpr):
+    """How much of the variance lies within the quarters; the samples of a row backwards."""
+    sums = tl.sum(tl.sum(samples.reshape(2, 4, 2, 4, BLOCKS), 3), 1)
+    mean = tl.sum(tl.sum(sums, 1), 0).to(tl.float32)[None, :] * 0.015625
+    top, bottom = _halves(sums.to(tl.float32) * 0.0625, 1, 2, BLOCKS)
+    rows = _eighths(samples, 8, BLOCKS)
+    whole = tl.zeros((1, BLOCKS), tl.float32)
+    upper, lower = tl.zeros((2, BLOCKS), tl.float32), tl.zeros((2, BLOCKS), tl.float32)
+    for y in tl.static_range(_SIDE):
+        row = rows[y].to(tl.float32)
+        off = row - mean
+        whole = _add_eight(whole, off * off, 0, True, BLOCKS)
+        if y < 4:
+            upper = _add_four(upper, row, top.reshape(2, BLOCKS), BLOCKS)
         else:
-            for k in range(_GROUP):
-                block = start + k
-                if block < N_BLOCKS:
-                    end, holds = _after(
-                        total,
-                        tl.load(counts + place + block),
-                        tl.load(exponents + place + block),
-                        tl.load(states + place + block),
-                    )
-                    if holds:
-                        total = end
-                    else:
-                        threshold = tl.maximum(
-                            tl.load(reference_thresholds + first * N_BLOCKS + block),
-                            tl.load(distorted_thresholds + second * N_BLOCKS + block),
-                        )
-                        for frequency in range(_AREA):
-                            one = tl.load(before + frequency * N_BLOCKS + block)
-                            other = tl.load(after + frequency * N_BLOCKS + block)
-                            total += _square(one, other, threshold, sensitivity, masking, frequency)
-    tl.store(out + pair, total)
+            lower = _add_four(lower, row, bottom.reshape(2, BLOCKS), BLOCKS)
+    whole = whole * _VARIANCE_64
+    top_right, top_left = _halves(upper * _VARIANCE_16, 1, 1, BLOCKS)
+    bottom_right, bottom_left = _halves(lower * _VARIANCE_16, 1, 1, BLOCKS)
+    within = (top_left + bottom_left + top_right + bottom_right).reshape(1, BLOCKS)
+    return tl.where(whole > 0.0, tl.div_rn(within, tl.where(whole > 0.0, whole, 1.0)), 0.0)
+
+
+@triton.jit
+def _transform(samples, BLOCKS: tl.constexpr):
+    """The coefficients ``(8, 8, BLOCKS)``, horizontal frequencies first, of samples ``(rows, columns, BLOCKS)``, columns backwards."""
+    s0, s1, s2, s3, s4, s5, s6, s7 = _eighths(samples, 8, BLOCKS)
+    down = _joined(_dct8(s0, s1, s2, s3, s4, s5, s6, s7), BLOCKS)
+    s7, s6, s5, s4, s3, s2, s1, s0 = _eighths(down.permute(1, 0, 2), 8, BLOCKS)
+    return _joined(_dct8(s0, s1, s2, s3, s4, s5, s6, s7), BLOCKS)
+
+
+@triton.jit(do_not_specialize=[
+    "y", "cb", "cr", "other_y", "other_cb", "other_cr", "pair_reference", "pair_distorted", "sensitivity", "masking",
+    "squares", "height", "width", "chroma_height", "chroma_width", "luma_chunks", "chroma_chunks",
+])  # fmt: skip
+def _square_blocks(
+    y, cb, cr, other_y, other_cb, other_cr, pair_reference, pair_distorted, sensitivity, masking, squares, sums, chunk_sums,
+    height, width, chroma_height, chroma_width, luma_chunks, chroma_chunks, BLOCKS: tl.constexpr,
+):  # fmt: skip
+    """The squared visible differences, float32 of shape ``(n_pairs, n_chunks, 64, BLOCKS)``, their sums by block and by chunk.
+
+    A thread has all of a block: a row of samples is taken backwards, for in order it would be spread over threads.
+    """
+    pair, chunk, n_chunks = tl.program_id(1), tl.program_id(0), luma_chunks + 2 * chroma_chunks
+    place = pair.to(tl.int64) * n_chunks + chunk
+    reference, distorted, rows, columns, first, table = y, other_y, height, width, chunk, chunk * 0
+    if chunk >= luma_chunks:
+        reference, distorted, rows, columns = cb, other_cb, chroma_height, chroma_width
+        first, table = chunk - luma_chunks, chunk * 0 + _AREA
+        if first >= chroma_chunks:
+            reference, distorted, first, table = cr, other_cr, first - chroma_chunks, table + _AREA
+    across = (columns - 8) // 7 + 1
+    last = ((rows - 8) // 7 + 1) * across - 1
+    block = first * BLOCKS + tl.arange(0, BLOCKS)
+    beyond = block > last
+    block = tl.minimum(block, last)
+    row = block // across
+    corner = row * _STEP * columns + (block - row * across) * _STEP
+    eight = tl.arange(0, _SIDE)
+    at = corner[:, None, None] + (eight * columns)[None, :, None]
+    masking += table + eight[:, None]
+    sensitivity += table + eight[:, None]
+    area = rows.to(tl.int64) * columns
+    source = reference + tl.load(pair_reference + pair) * area
+    differences = tl.zeros((_SIDE, _SIDE, BLOCKS), tl.int32)
+    threshold = tl.zeros((1, BLOCKS), tl.float32)
+    frame = 0
+    while frame < 2:
+        samples = tl.load((source + at) + (7 - eight)[None, None, :]).to(tl.int32).permute(1, 2, 0)
+        texture = _texture(samples, BLOCKS)
+        coefficients = _transform(samples, BLOCKS)
+        differences = coefficients - differences
+        energy = tl.zeros((1, BLOCKS), tl.float32)
+        lines = _eighths(coefficients.permute(1, 0, 2), 8, BLOCKS)
+        for v in tl.static_range(_SIDE):
+            energies = (lines[v] * lines[v]).to(tl.float32) * tl.load(masking + v * _SIDE)
+            energy = _add_eight(energy, energies, 1 if v == 0 else 0, False, BLOCKS)  # the mean is no texture
+        threshold = tl.maximum(threshold, tl.sqrt_rn(energy * texture) * 0.03125)
+        source = distorted + tl.load(pair_distorted + pair) * area
+        frame += 1
+    lanes = tl.arange(0, BLOCKS)
+    out = squares + place * (_AREA * BLOCKS) + eight[:, None] * BLOCKS + lanes[None, :]
+    lines = _eighths(differences.permute(1, 0, 2), 8, BLOCKS)
+    total = tl.zeros((_SIDE, BLOCKS), tl.float32)
+    for v in tl.static_range(_SIDE):
+        error = tl.abs(lines[v]).to(tl.float32)
+        masked = tl.div_rn(threshold, tl.load(masking + v * _SIDE))
+        if v == 0:
+            masked = tl.where(eight[:, None] == 0, 0.0, masked)
+        hidden = beyond[None, :] | (error < masked)
+        visible = tl.where(hidden, 0.0, error - masked) * tl.load(sensitivity + v * _SIDE)
+        square = visible * visible
+        tl.store(out + v * _SIDE * BLOCKS, square)
+        total += square
+    total = tl.sum(total, 0)
+    tl.store(sums + place * BLOCKS + lanes, total)
+    tl.store(chunk_sums + place, tl.sum(total))
+
+
+@triton.jit
+def _counts(chunk, exponent, BLOCKS: tl.constexpr):
+    """The squares of each block in units of the last place of a total of ``exponent``, float32, and whether that is all there is to it."""
+    at = tl.arange(0, _AREA)[:, None] * BLOCKS + tl.arange(0, BLOCKS)[None, :]
+    most = ((exponent + 127) << 23).to(tl.float32, bitcast=True)
+    scaled = tl.minimum(tl.load(chunk + at), most) * ((150 - exponent) << 23).to(tl.float32, bitcast=True)
+    rounded = (scaled + _TO_NEAREST) - _TO_NEAREST
+    half_way = tl.max(tl.abs(scaled - rounded), 0) - 0.5 == 0.0
+    # Whole numbers: in whatever order they are added, their sum is right where it is below the limit, and not below it otherwise.
+    count = tl.sum(rounded, 0)
+    plain = (count < _ROUNDS_BELOW) & ~half_way
+    return tl.where(plain, count, 0.0), plain
+
+
+@triton.jit(do_not_specialize=["luma_chunks", "chroma_chunks"])
+def _count_blocks(
+    squares, sums, chunk_sums, words, luma_chunks, chroma_chunks, BLOCKS: tl.constexpr, ABREAST: tl.constexpr
+):
+    """The words of the blocks, int32 of shape ``(n_pairs, n_chunks, BLOCKS)``, with the exponents that are expected."""
+    chunk, n_chunks = tl.program_id(0), luma_chunks + 2 * chroma_chunks
+    place = tl.program_id(1).to(tl.int64) * n_chunks + chunk
+    behind = chunk
+    if chunk >= luma_chunks:
+        behind = (chunk - luma_chunks) % chroma_chunks
+    before = tl.zeros((ABREAST,), tl.float32)
+    end = chunk_sums + place - 1 - tl.arange(0, ABREAST)
+    while behind > 0:
+        before += tl.load(end, mask=tl.arange(0, ABREAST) < behind, other=0.0)
+        end -= ABREAST
+        behind -= ABREAST
+    lanes = tl.arange(0, BLOCKS)
+    own = tl.load(sums + place * BLOCKS + lanes)
+    total = tl.sum(before) + (tl.cumsum(own, 0) - own)
+    exponent = (total.to(tl.int32, bitcast=True) >> 23) - 127
+    exponent = tl.minimum(tl.maximum(exponent, _LEAST), _GREATEST)
+    count, plain = _counts(squares + place * (_AREA * BLOCKS), exponent[None, :], BLOCKS)
+    word = tl.where(plain, ((exponent + 64) << 24) + count.to(tl.int32), _ONE_BY_ONE << 24)
+    tl.store(words + place * BLOCKS + lanes, tl.where(own == 0.0, _NOTHING << 24, word))
+
+
+@triton.jit
+def _mantissa(bits):
+    return ((bits & 0x7FFFFF) | 0x800000).to(tl.float32)
+
+
+@triton.jit(do_not_specialize=["luma_blocks", "chroma_blocks", "luma_chunks", "chroma_chunks"])
+def _add_in_order(
+    squares, words, out, luma_blocks, chroma_blocks, luma_chunks, chroma_chunks, BLOCKS: tl.constexpr, ABREAST: tl.constexpr
+):  # fmt: skip
+    """The ordered sum of a plane of a pair; its float32 bits to ``out``, int64 of shape ``(n_pairs, 3)``.
+
+    Within a power of two the bits of the total count units of its last place, and counts are added to them. Counts are added up as
+    float32: as in ``_counts``, without overflow.
+    """
+    plane, pair = tl.program_id(0), tl.program_id(1).to(tl.int64)
+    first, n_blocks = plane * 0, luma_blocks
+    if plane > 0:
+        first, n_blocks = luma_chunks + (plane - 1) * chroma_chunks, chroma_blocks
+    place = (pair * (luma_chunks + 2 * chroma_chunks) + first) * BLOCKS
+    words += place
+    squares += place * _AREA
+    lanes, chunk_lanes = tl.arange(0, ABREAST), tl.arange(0, BLOCKS)
+    bits, block = plane * 0, plane * 0
+    while block < n_blocks:
+        word = tl.load(words + block + lanes, mask=lanes < n_blocks - block, other=_NOTHING << 24)
+        count = (word & 0xFFFFFF).to(tl.float32)
+        unit = (word >> 24) & 0xFF
+        counted = (unit == (bits >> 23) - 63) & (unit > _NOTHING) & (_mantissa(bits) + tl.cumsum(count, 0) < _END)
+        stop = tl.min(tl.where(counted | (unit == _NOTHING), ABREAST, lanes), 0)
+        bits += tl.sum(tl.where(lanes < stop, count, 0.0), 0).to(tl.int32)
+        block += stop
+        if stop < ABREAST:
+            lane = block & (BLOCKS - 1)
+            chunk = squares + (block - lane) * _AREA
+            stop = lane
+            expected, exponent = ((tl.load(words + block) >> 24) & 0xFF) - 64, (bits >> 23) - 127
+            if (expected >= _LEAST) & (expected != exponent) & (exponent >= _LEAST) & (exponent <= _GREATEST):
+                # Not the exponent that was expected, which may stay so for long: the rest of the chunk is counted anew.
+                anew, plain = _counts(chunk, exponent, BLOCKS)
+                anew = tl.where(chunk_lanes < lane, 0.0, anew)
+                holds = plain & (_mantissa(bits) + tl.cumsum(anew, 0) < _END)
+                stop = tl.min(tl.where(holds | (chunk_lanes < lane), BLOCKS, chunk_lanes), 0)
+                bits += tl.sum(tl.where(chunk_lanes < stop, anew, 0.0), 0).to(tl.int32)
+                block += stop - lane
+            if stop < BLOCKS:
+                total = bits.to(tl.float32, bitcast=True)
+                for k in tl.static_range(_AREA):
+                    total += tl.load(chunk + k * BLOCKS + stop)
+                bits = total.to(tl.int32, bitcast=True)
+                block += 1
+    tl.store(out + pair * 3 + plane, bits.to(tl.int64))
 
 
 class FusedPsnrHvs:
-    """The kernels with their tables, one of each plane, on one device."""
+    """The kernels with their tables, those of the three planes one after the other, for planes of given shapes on one device."""
 
-    def __init__(self, sensitivity: Sequence[torch.Tensor], masking: Sequence[torch.Tensor]) -> None:
-        self._sensitivity = sensitivity
-        self._masking = masking
+    def __init__(
+        self, shapes: Sequence[tuple[int, int]], sensitivity: Sequence[torch.Tensor], masking: Sequence[torch.Tensor]
+    ) -> None:
+        self._tables = torch.cat(list(sensitivity)), torch.cat(list(masking))
+        self._sides = *shapes[0], *shapes[1]
+        self._blocks = [rows * columns for rows, columns in map(blocks, shapes[:2])]
+        self._chunks = [triton.cdiv(n, BLOCKS) for n in self._blocks]
+        self._n_chunks = self._chunks[0] + 2 * self._chunks[1]
+
+    def pair_bytes(self) -> int:
+        """What a pair's squares take, and a sum and a word of each block."""
+        return int(4 * self._n_chunks * BLOCKS * (AREA + 3))
 
     def sums(
-        self,
-        plane: int,
-        reference: torch.Tensor,
-        distorted: torch.Tensor,
-        pair_reference: torch.Tensor,
-        pair_distorted: torch.Tensor,
-    ) -> torch.Tensor:
-        """Float32 sums of squares of a plane, one for each pair, of frames ``(n, rows, columns)``."""
-        own = self._transformed(plane, reference)
-        other = own if distorted is reference else self._transformed(plane, distorted)
-        n_pairs, n_blocks, device = pair_reference.shape[0], own[0].shape[-1], reference.device
-        tables = self._sensitivity[plane], self._masking[plane]
-        compared = own[0], other[0], own[1], other[1], pair_reference, pair_distorted, *tables
-        sums = torch.empty((n_pairs, n_blocks), dtype=torch.float64, device=device)
-        grid = (triton.cdiv(n_blocks, BLOCKS), n_pairs)
-        _sum_blocks[grid](*compared, sums, n_blocks, BLOCKS=BLOCKS, enable_fp_fusion=False)
-        before = sums.cumsum(1) - sums
-        # The exponent of the total before each block; without a total, one that no unit has.
-        exponents = ((before.view(torch.int64) >> 52) - 1023).clamp(-60, 100).to(torch.int32)
-        counts = torch.empty((n_pairs, n_blocks), dtype=torch.int32, device=device)
-        states = torch.empty_like(counts)
-        _count_blocks[grid](*compared, exponents, counts, states, n_blocks, BLOCKS=BLOCKS, enable_fp_fusion=False)
-        n_groups = triton.cdiv(n_blocks, GROUP)
-        group_counts = torch.empty((n_pairs, n_groups), dtype=torch.int32, device=device)
-        group_states = torch.empty_like(group_counts)
-        _group_blocks[triton.cdiv(n_groups, BLOCKS), n_pairs](
-            exponents, counts, states, group_counts, group_states, n_blocks, n_groups, GROUPS=BLOCKS,
+        self, reference: TensorPlanes, distorted: TensorPlanes, pair_reference: torch.Tensor, pair_distorted: torch.Tensor
+    ) -> torch.Tensor:  # fmt: skip
+        """The bits of float32 sums of squares, int64 of shape ``(n_pairs, 3)``, of frames ``(n, rows, columns)``."""
+        n_pairs, n_chunks, device = pair_reference.shape[0], self._n_chunks, pair_reference.device
+        squares = torch.empty((n_pairs, n_chunks, AREA, BLOCKS), dtype=torch.float32, device=device)
+        sums = torch.empty((n_pairs, n_chunks, BLOCKS), dtype=torch.float32, device=device)
+        chunk_sums = torch.empty((n_pairs, n_chunks), dtype=torch.float32, device=device)
+        _square_blocks[n_chunks, n_pairs](
+            *reference, *distorted, pair_reference, pair_distorted, *self._tables, squares, sums, chunk_sums,
+            *self._sides, *self._chunks, BLOCKS=BLOCKS, maxnreg=168, enable_fp_fusion=False,
         )  # fmt: skip
-        totals = torch.zeros(n_pairs, dtype=torch.float32, device=device)
-        _add_in_order[n_pairs,](
-            *compared, exponents, counts, states, group_counts, group_states, totals,
-            N_BLOCKS=n_blocks, N_GROUPS=n_groups, num_warps=1, enable_fp_fusion=False,
-        )  # fmt: skip
-        return totals
+        return self.ordered(squares, sums, chunk_sums)
 
-    def _transformed(self, plane: int, frames: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        n, height, width = frames.shape
-        rows, across = blocks((height, width))
-        device = frames.device
-        columns = torch.empty((n, rows, SIDE, width), dtype=torch.int32, device=device)
-        _transform_columns[triton.cdiv(width, COLUMNS), rows, n](frames, columns, height, width, rows, COLUMNS=COLUMNS)
-        n_blocks = rows * across
-        coefficients = torch.empty((n, AREA, n_blocks), dtype=torch.int16, device=device)
-        thresholds = torch.empty((n, n_blocks), dtype=torch.float32, device=device)
-        _transform_rows[triton.cdiv(n_blocks, BLOCKS), n](
-            frames, columns, self._masking[plane], coefficients, thresholds, height, width, rows, across, n_blocks,
-            BLOCKS=BLOCKS, enable_fp_fusion=False,
-        )  # fmt: skip
-        return coefficients, thresholds
+    def ordered(self, squares: torch.Tensor, sums: torch.Tensor, chunk_sums: torch.Tensor) -> torch.Tensor:
+        """The sums of squares ``(n_pairs, n_chunks, 64, BLOCKS)``, of which sums by block and chunk say about what they come to."""
+        n_pairs, n_chunks = chunk_sums.shape
+        words = torch.empty_like(sums, dtype=torch.int32)
+        totals = torch.empty((n_pairs, 3), dtype=torch.int64, device=words.device)
+        _count_blocks[n_chunks, n_pairs](
+            squares, sums, chunk_sums, words, *self._chunks, BLOCKS=BLOCKS, ABREAST=ABREAST, enable_fp_fusion=False
+        )
+        _add_in_order[3, n_pairs](
+            squares, words, totals, *self._blocks, *self._chunks, BLOCKS=BLOCKS, ABREAST=ABREAST, enable_fp_fusion=False
+        )
+        return totals
