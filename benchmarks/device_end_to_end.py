@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -79,13 +80,13 @@ def main() -> None:
 
 
 def decoding(ladders: Path, contents: int, workers: int) -> dict[str, Any]:
-    """Frame pairs a second where contents are decoded and scaled to their references' size, and nothing else is done."""
+    """Frame pairs a second where contents are decoded and scaled, their clips in step as in a run, and nothing else is done."""
 
     def read(content: int) -> int:
-        for name in (f"content{content}_reference.mp4", *(f"content{content}_rung{n}.mp4" for n in range(len(LADDER)))):
-            with VideoReader(ladders / name, target=LADDER_REFERENCE) as reader:
-                frames = sum(1 for _ in reader)
-        return frames * len(LADDER)
+        names = [f"content{content}_reference.mp4", *(f"content{content}_rung{n}.mp4" for n in range(len(LADDER)))]
+        with ExitStack() as stack:
+            readers = [stack.enter_context(VideoReader(ladders / name, target=LADDER_REFERENCE)) for name in names]
+            return sum(len(LADDER) for _ in zip(*readers, strict=True))
 
     begun = time.perf_counter()
     with ThreadPoolExecutor(workers) as pool:

@@ -19,8 +19,9 @@ from corekit.backends.base import (
     PairFeatures,
 )
 from corekit.backends.cuda_families import (
+    DISTORTED_BEFORE,
     FAMILIES,
-    TEMPORAL,
+    REFERENCE_BEFORE,
     Verdict,
     families_of,
     has_triton,
@@ -193,11 +194,12 @@ class CudaExtractor(Extractor):
     @property
     def batcher(self) -> Batcher:
         """Where the frames of all groups meet."""
-        from corekit.backends.cuda_batches import Batcher
+        from corekit.backends.cuda_batches import Batcher, Needs
 
         with self._lock:
             if self._batcher is None:
-                self._batcher = Batcher(self.device, self._whole_family, self._budget, TEMPORAL)
+                needs = Needs(REFERENCE_BEFORE, DISTORTED_BEFORE)
+                self._batcher = Batcher(self.device, self._whole_family, self._budget, needs)
             return self._batcher
 
     def family(self, name: str, fmt: FrameFormat) -> TensorFamily | str:

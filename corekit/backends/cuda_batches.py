@@ -36,6 +36,14 @@ _PATIENCE_S = 0.02
 _WATCH_S = 1.0
 
 
+@dataclass(frozen=True)
+class Needs:
+    """Families that need the frame before, of either side."""
+
+    reference_before: frozenset[str]
+    distorted_before: frozenset[str]
+
+
 @dataclass
 class _Member:
     """A lane's frames in one stage."""
@@ -54,24 +62,40 @@ class _Member:
 
 @dataclass
 class _Answer:
-    """Sums of one batch on their way to the host."""
+    """Sums of one batch on their way to the host, those of all families one after the other."""
 
-    ready: Callable[[], None]
-    """Returns when they have arrived."""
-    sums: dict[str, Integers]
+    arriving: torch.Tensor
+    done: Any
+    """Event after which they are there; None where there is nothing to wait for."""
+    shapes: dict[str, tuple[int, int]]
+    """Family to the shape of its sums."""
     rows: dict[str, dict[tuple[int, int], list[int]]]
-    """Family to the rows of each lane's pair in ``sums``, in the order of its frames."""
+    """Family to the rows of each lane's pair in its sums, in the order of its frames."""
+    _sums: dict[str, Integers] | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def sums(self) -> dict[str, Integers]:
+        """The sums by family, once they are there. They leave the page-locked memory, of which new pieces hold up the device."""
+        with self._lock:
+            if self._sums is None:
+                _wait(self.done)
+                flat, self._sums, start = self.arriving.numpy().copy(), {}, 0
+                for name, (rows, columns) in self.shapes.items():
+                    self._sums[name] = flat[start : start + rows * columns].reshape(rows, columns)
+                    start += rows * columns
+                self.arriving = torch.empty(0)
+            return self._sums
 
 
 class Lane:
     """One content group on its way: which families each of its pairs needs, and what has come back."""
 
-    def __init__(self, fmt: FrameFormat, families: Sequence[frozenset[str]], temporal: frozenset[str]) -> None:
+    def __init__(self, fmt: FrameFormat, families: Sequence[frozenset[str]], needs: Needs) -> None:
         self.fmt = fmt
         self.families = tuple(families)
         used = frozenset().union(*families)
-        self.keeps_reference = bool(used & temporal)
-        self.keeps_distorted = tuple(bool(names & temporal) for names in families)
+        self.keeps_reference = bool(used & needs.reference_before)
+        self.keeps_distorted = tuple(bool(names & needs.distorted_before) for names in families)
         self.started = False
         self.last_reference: TensorPlanes | None = None
         """The last reference frame of the batch before, on the device."""
@@ -85,10 +109,9 @@ class Lane:
         """Sums of a family for one pair, in the order of its frames: int64 of shape ``(n_frames, n_sums)``."""
         parts = []
         for answer in self.answers:
-            answer.ready()
             rows = answer.rows.get(name, {}).get((id(self), pair))
             if rows:
-                parts.append(answer.sums[name][rows])
+                parts.append(answer.sums()[name][rows])
         return np.concatenate(parts) if parts else np.zeros((0, 0), np.int64)
 
 
@@ -101,8 +124,8 @@ class _Stage:
         on_gpu = device.type == "cuda"
         self._host = torch.empty(n_bytes, dtype=torch.uint8, pin_memory=on_gpu)
         self._memory = torch.empty(n_bytes, dtype=torch.uint8, device=device) if on_gpu else self._host
-        self.done: Any = None
-        """Event after which nothing reads it any more; None where there is nothing to wait for."""
+        self.answer: _Answer | None = None
+        """What is computed of it; once that has arrived nothing reads it any more."""
 
     def begin(self, fmt: FrameFormat) -> None:
         """Start anew with frames of ``fmt``."""
@@ -159,7 +182,7 @@ class Batcher:
         The family of that name for frames of a format, made once.
     budget
         Bytes that one batch may take at the peak.
-    temporal
+    needs
         Names of the families that need the frame before.
     """
 
@@ -168,12 +191,12 @@ class Batcher:
         device: torch.device,
         family: Callable[[str, FrameFormat], TensorFamily],
         budget: Callable[[], float],
-        temporal: frozenset[str],
+        needs: Needs,
     ) -> None:
         self._device = device
         self._family = family
         self._budget = budget
-        self._temporal = temporal
+        self._needs = needs
         self._on_gpu = device.type == "cuda"
         self._changed = threading.Condition()
         self._stages = 0
@@ -188,7 +211,7 @@ class Batcher:
 
     def open(self, fmt: FrameFormat, families: Sequence[frozenset[str]]) -> Lane:
         """Begin a group whose pairs need ``families``."""
-        lane = Lane(fmt, families, self._temporal)
+        lane = Lane(fmt, families, self._needs)
         with self._changed:
             self._lanes.add(lane)
         return lane
@@ -305,8 +328,10 @@ class Batcher:
             stage = self._launched.popleft()
             self._changed.release()
             try:
-                _wait(stage.done)
+                if stage.answer is not None:
+                    stage.answer.sums()
             finally:
+                stage.answer = None
                 self._changed.acquire()
             self._idle.append(stage)
             self._changed.notify_all()
@@ -375,6 +400,7 @@ class Batcher:
 
     def _computed(self, stage: _Stage) -> _Answer:
         stage.upload(self._uploads)
+        self._restore(stage)
         batch, pairs = self._batch(stage)
         self._keep_last(stage)
         wanting: dict[str, list[int]] = {}
@@ -401,7 +427,6 @@ class Batcher:
         rows: list[tuple[Lane, int]] = []
         of_reference, of_distorted = [], []
         for member in members:
-            self._restore(stage, member)
             before = -1 if member.context is None else member.context
             for slot in member.references:
                 reference_before[slot] = before
@@ -436,28 +461,47 @@ class Batcher:
         )
         return batch, rows
 
-    def _restore(self, stage: _Stage, member: _Member) -> None:
-        """Put the last frames of the batch before into their slots."""
-        lane = member.lane
-        slots = [(member.context, lane.last_reference)] if member.context is not None else []
-        slots += [(slot, lane.last_distorted.get(pair)) for pair, slot in member.distorted_context.items()]
-        for slot, planes in slots:
-            if planes is None:  # the batch before failed, and so has its lane
-                continue
-            for target, plane in zip(stage.planes, planes, strict=True):
-                target[slot].copy_(plane)
+    def _restore(self, stage: _Stage) -> None:
+        """Put the last frames of the batches before into their slots."""
+        saved: dict[int, TensorPlanes | None] = {}
+        for member in stage.members.values():
+            if member.context is not None:
+                saved[member.context] = member.lane.last_reference
+            for pair, slot in member.distorted_context.items():
+                saved[slot] = member.lane.last_distorted.get(pair)
+        # There is none where the batch before failed, and its lane with it.
+        frames = {slot: planes for slot, planes in saved.items() if planes is not None}
+        if frames:
+            slots = _to_device([list(frames)], self._device)[0]
+            for target, each in zip(stage.planes, zip(*frames.values(), strict=True), strict=True):
+                target.index_copy_(0, slots, torch.stack(each))
 
     def _keep_last(self, stage: _Stage) -> None:
+        """Copy the frames that reach into the batches to come, all at once: what is many launches holds up the decoders' threads."""
+        kept: list[int] = []
+        owners: list[tuple[Lane, int | None]] = []
         for member in stage.members.values():
             lane = member.lane
             if lane.keeps_reference:
-                lane.last_reference = _frame(stage, member.references[-1])
+                kept.append(member.references[-1])
+                owners.append((lane, None))
             last = {
                 pair: reference if slot in member.itself else slot
                 for pair, reference, slot in member.pairs
                 if lane.keeps_distorted[pair]
             }
-            lane.last_distorted |= {pair: _frame(stage, slot) for pair, slot in last.items()}
+            kept += last.values()
+            owners += [(lane, pair) for pair in last]
+        if not kept:
+            return
+        slots = _to_device([kept], self._device)[0]
+        y, cb, cr = (plane.index_select(0, slots) for plane in stage.planes)
+        for index, (lane, pair) in enumerate(owners):
+            frame = y[index], cb[index], cr[index]
+            if pair is None:
+                lane.last_reference = frame
+            else:
+                lane.last_distorted[pair] = frame
 
     def _sums(self, name: str, batch: Batch, rows: Sequence[int]) -> torch.Tensor:
         """Sums of a family for some rows; where the device's memory does not hold them, in smaller parts from then on."""
@@ -486,19 +530,17 @@ class Batcher:
     def _on_the_way(
         self, stage: _Stage, sums: Mapping[str, torch.Tensor], rows: dict[str, dict[tuple[int, int], list[int]]]
     ) -> _Answer:
-        """Start the sums' way to the host."""
-        if not self._on_gpu:
-            stage.done = None
-            return _Answer(lambda: None, {name: tensor.numpy() for name, tensor in sums.items()}, rows)
-        arrived = {
-            name: torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True) for name, tensor in sums.items()
-        }
-        for name, tensor in sums.items():
-            arrived[name].copy_(tensor, non_blocking=True)
-        done = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
-        done.record(torch.cuda.current_stream(self._device))
-        stage.done = done
-        return _Answer(lambda: _wait(done), {name: tensor.numpy() for name, tensor in arrived.items()}, rows)
+        """Start the sums' way to the host, in one transfer."""
+        flat, done = torch.cat([tensor.flatten() for tensor in sums.values()]), None
+        if self._on_gpu:
+            arriving = torch.empty(flat.shape, dtype=flat.dtype, pin_memory=True)
+            arriving.copy_(flat, non_blocking=True)
+            done = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
+            done.record(torch.cuda.current_stream(self._device))
+            flat = arriving
+        shapes = {name: (tensor.shape[0], tensor.shape[1]) for name, tensor in sums.items()}
+        stage.answer = _Answer(flat, done, shapes, rows)
+        return stage.answer
 
 
 def most_pairs(fmt: FrameFormat, of_full_hd: int = MOST_PAIRS) -> int:
@@ -540,11 +582,6 @@ def _runs(slots: Iterable[int]) -> list[tuple[int, int]]:
         else:
             runs.append((slot, slot + 1))
     return runs
-
-
-def _frame(stage: _Stage, slot: int) -> TensorPlanes:
-    y, cb, cr = (plane[slot].clone() for plane in stage.planes)
-    return y, cb, cr
 
 
 def _to_device(lists: Sequence[list[int]], device: torch.device) -> list[torch.Tensor]:

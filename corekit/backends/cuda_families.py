@@ -35,8 +35,9 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "speed": ("speed_temporal", "speed_chroma_u", "speed_chroma_v", "speed_chroma_uv"),
 }
 """Features by family; cambi is one for each transfer."""
-TEMPORAL = frozenset({"motion", "speed"})
-"""Families that need the frame before."""
+REFERENCE_BEFORE = frozenset({"motion", "speed"})
+DISTORTED_BEFORE = frozenset({"speed"})
+"""Families that need the frame before, of either side."""
 _TRIAL_FRAMES = 3
 
 
