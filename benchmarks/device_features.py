@@ -1,6 +1,6 @@
 """The cuda backend's families on a device: frame pairs a second at three sizes and two depths, against what must move and be computed.
 
-    python -m benchmarks.device_features [--device cuda] [--pairs 32] [--seconds 120] [--no-eager] [--json FILE]
+    python -m benchmarks.device_features [--device cuda] [--pairs 64] [--seconds 120] [--no-eager] [--json FILE]
 
 Pairs have a reference each, as of unrelated clips; parity with the cpu backend's kernels is printed beside each time. The floor is
 the longer of two times: that of reading both frames once, at the rate of a copy on this device, and that of the definition's
@@ -55,12 +55,12 @@ FAMILIES: dict[str, tuple[Any, Any]] = {
 MULTIPLICATIONS = {"vif": 215, "adm": 60, "motion": 10, "psnr": 1.5, "float_ms_ssim": 200}
 """With an addition each, a luma pixel of a pair, as the definition has them: taps of separable filters, products, lifting steps."""
 CANONICAL = ("vif", "adm", "motion")
-_EAGER = 8
+_EAGER = 16
 """Pairs in a batch of torch alone, which keeps many tensors."""
 _CHECKED = 2
 """Pairs that are compared with the cpu backend."""
 _REPEATS = 5
-_FEW = (1, 4, 16)
+_FEW = (1, 4, 16, 32)
 """Smaller batches of the canonical set."""
 
 
@@ -69,7 +69,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", default="cuda")
     parser.add_argument(
-        "--pairs", type=int, default=32, help="pairs of 1080p in a batch; as many pixels of other sizes"
+        "--pairs", type=int, default=64, help="pairs of 1080p in a batch; as many pixels of other sizes"
     )
     parser.add_argument("--seconds", type=float, default=120.0, help="begin no further measurement after so long")
     parser.add_argument("--no-eager", action="store_true", help="leave out torch where there are kernels")

@@ -24,12 +24,15 @@ from corekit.model import FrameFormat
 if TYPE_CHECKING:
     from corekit.planes import Planes
 
-MOST_PAIRS = 32
-"""Frame pairs of 1080p in a batch, or as many pixels of another size: more bring nothing once the device is busy."""
+MOST_PAIRS = 64
+"""Frame pairs of 1080p in a batch, or as many pixels of another size. 32 keep a device busy; but every launch waits its turn among the
+decoding threads."""
 _PIXELS = 1920 * 1080
 _STAGES = 3
 """One fills, one is uploaded, one is computed."""
-_STAGE_BYTES = 384 << 20
+_STAGE_BYTES = 768 << 20
+_STAGE_SHARE = 0.025
+"""Of the device's memory, what one stage takes at most."""
 _CPU_STAGE_BYTES = 64 << 20
 _PATIENCE_S = 0.02
 """What a finished group waits for others to fill the batch that its last frames are in."""
@@ -318,9 +321,8 @@ class Batcher:
             self._stages -= 1
         if self._stages < _STAGES:
             self._stages += 1
-            usual = _STAGE_BYTES if self._on_gpu else _CPU_STAGE_BYTES
             try:
-                return _Stage(max(usual, n_bytes), self._device)
+                return _Stage(max(_stage_bytes(self._device), n_bytes), self._device)
             except BaseException:
                 self._stages -= 1
                 raise
@@ -541,6 +543,14 @@ class Batcher:
         shapes = {name: (tensor.shape[0], tensor.shape[1]) for name, tensor in sums.items()}
         stage.answer = _Answer(flat, done, shapes, rows)
         return stage.answer
+
+
+def _stage_bytes(device: torch.device) -> int:
+    """What a stage takes if it need not be larger: on the host page-locked, and as much on the device."""
+    if device.type != "cuda":
+        return _CPU_STAGE_BYTES
+    _, total = torch.cuda.mem_get_info(device)
+    return min(_STAGE_BYTES, int(_STAGE_SHARE * total))
 
 
 def most_pairs(fmt: FrameFormat, of_full_hd: int = MOST_PAIRS) -> int:
