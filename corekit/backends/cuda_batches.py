@@ -62,6 +62,11 @@ class _Member:
     itself: set[int] = field(default_factory=set)
     """Slots of distorted frames that are the reference frame itself, and were not filled."""
 
+    @property
+    def restored(self) -> list[int]:
+        """Slots of the frames before the first of either side."""
+        return [*([] if self.context is None else [self.context]), *self.distorted_context.values()]
+
 
 @dataclass
 class _Answer:
@@ -169,8 +174,10 @@ class _Stage:
         """Bring the frames of the host to the device, behind what runs there; the current stream waits for them."""
         if self._memory is self._host:
             return
+        # Slots of frames that are restored later are copied too, whatever they hold: a run that is whole is one copy a plane.
+        restored = {slot for member in self.members.values() for slot in member.restored}
         with torch.cuda.stream(stream):
-            for start, stop in _runs(self.filled):
+            for start, stop in _runs(self.filled | restored if self.filled else ()):
                 for host, plane in zip(self.host, self.planes, strict=True):
                     plane[start:stop].copy_(host[start:stop], non_blocking=True)
         torch.cuda.current_stream(self.device).wait_stream(stream)

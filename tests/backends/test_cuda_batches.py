@@ -6,6 +6,8 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -76,12 +78,28 @@ def cases() -> list[Case]:
     return [Case(cpu, fmt, 10 * n, lengths, itself=itself) for n, (fmt, lengths, itself) in enumerate(shapes, start=1)]
 
 
-@pytest.fixture(params=["as it is", "small stages"])
+@pytest.fixture(params=["as it is", "small stages", "memory of its own"])
 def extractor(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> CudaExtractor:
-    if request.param == "small stages":
+    if request.param == "memory of its own" and DEVICE == "cpu":
+        _give_stages_device_memory(monkeypatch)
+    if request.param != "as it is":
         monkeypatch.setattr(cuda_batches, "_CPU_STAGE_BYTES", 11 * frame_bytes(SMALL))
         monkeypatch.setattr(cuda_batches, "_STAGE_BYTES", 11 * frame_bytes(SMALL))
     return CudaExtractor(open_device(DEVICE), CudaOptions())
+
+
+def _give_stages_device_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Frames are uploaded as to a GPU: what is not uploaded, or overwrites what lies there already, is wrong."""
+    begin = cuda_batches._Stage.begin
+
+    def begin_apart(stage: Any, fmt: FrameFormat) -> None:
+        stage._memory = torch.full_like(stage._host, 77)
+        stage._host.fill_(99)
+        begin(stage, fmt)
+
+    monkeypatch.setattr(cuda_batches._Stage, "begin", begin_apart)
+    monkeypatch.setattr(torch.cuda, "stream", lambda stream: nullcontext())
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: SimpleNamespace(wait_stream=lambda stream: None))
 
 
 def test_one_group_after_the_other(extractor: CudaExtractor, cases: list[Case]) -> None:
