@@ -41,9 +41,10 @@ def main() -> None:
         "device": _device(arguments.device),
     }
     print(f"{report['processor']}, {report['cores']} cores, {report['device']}", flush=True)
-    cases = {"cuda": ("--backend", "cuda", "--device", arguments.device)}
+    cases: dict[str, tuple[str, ...]] = {"cuda": ("--backend", "cuda", "--device", arguments.device)}
     if arguments.device != "cpu":
-        cases["cuda, nvdec"] = (*cases["cuda"], "--decode", "auto")
+        cases["cuda, 4 processes"] = (*cases["cuda"], "--set", "processes=4")
+        cases["cuda, nvdec"] = (*cases["cuda"], "--decode", "nvdec")
     cases["cpu"] = ("--backend", "cpu")
     with tempfile.TemporaryDirectory(prefix="corekit-benchmark-") as name:
         folder = Path(name)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import importlib.metadata
 import threading
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from corekit.backends.base import (
     BackendInfo,
@@ -59,7 +59,9 @@ class CudaOptions(Struct, frozen=True, forbid_unknown_fields=True):
     motion: Literal["3.2", "3.1"] = "3.2"
     """Which libvmaf's definition of motion: 3.2 and newer, or 3.1 and older."""
     memory_gb: float = 0.0
-    """Device memory for a batch; 0 takes six tenths of what is free."""
+    """Memory of each GPU for batches; 0 takes six tenths of what is free."""
+    processes: Annotated[int, Meta(ge=1, le=64)] = 1
+    """Worker processes a GPU, each with a share of ``--workers`` and of the memory, where threads hold up one another."""
 
 
 @hookimpl
@@ -154,7 +156,7 @@ class CudaExtractor(Extractor):
         self._verdicts: dict[tuple[str, FrameFormat], Verdict] = {}
         self.versions = {"torch": str(torch.__version__)}
         if device.type == "cuda":
-            self.devices = (str(device),)
+            self.devices = (str(device),) * options.processes
             self.frames_on = str(device)
             self.versions["device"] = torch.cuda.get_device_name(device)
             if has_triton():
@@ -166,7 +168,8 @@ class CudaExtractor(Extractor):
         """Let a run have a worker on each GPU that torch sees."""
         import torch
 
-        self.devices = tuple(f"cuda:{index}" for index in range(torch.cuda.device_count()))
+        names = tuple(f"cuda:{index}" for index in range(torch.cuda.device_count()))
+        self.devices = names * self._options.processes
 
     def lacks(self, feature: str, fmt: FrameFormat) -> str | None:
         return undefined(feature, fmt)
@@ -175,7 +178,7 @@ class CudaExtractor(Extractor):
         return CudaSession(group, self)
 
     def device_reports(self) -> list[DeviceReport]:
-        return [_device_report(name) for name in self.devices]
+        return [_device_report(name) for name in dict.fromkeys(self.devices)]
 
     def feature_reports(self, *, check: bool = False) -> list[FeatureReport]:
         reports = []
@@ -237,11 +240,15 @@ class CudaExtractor(Extractor):
         import torch
 
         if self._options.memory_gb > 0:
-            return self._options.memory_gb * 1e9
+            return self._options.memory_gb * 1e9 / self._options.processes
         if self.device.type != "cuda":
             return float(_CPU_BYTES)
         free, _ = torch.cuda.mem_get_info(self.device)
-        return _SHARE * (free + torch.cuda.memory_reserved(self.device) - torch.cuda.memory_allocated(self.device))
+        return (
+            _SHARE
+            / self._options.processes
+            * (free + torch.cuda.memory_reserved(self.device) - torch.cuda.memory_allocated(self.device))
+        )
 
 
 class CudaSession(GroupSession):

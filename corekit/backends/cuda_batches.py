@@ -31,8 +31,8 @@ _PIXELS = 1920 * 1080
 _STAGES = 3
 """One fills, one is uploaded, one is computed."""
 _STAGE_BYTES = 768 << 20
-_STAGE_SHARE = 0.025
-"""Of the device's memory, what one stage takes at most."""
+_STAGE_SHARE = 0.04
+"""Of what a batch may take on a device, what one stage takes at most."""
 _CPU_STAGE_BYTES = 64 << 20
 _PATIENCE_S = 0.02
 """What a finished group waits for others to fill the batch that its last frames are in."""
@@ -329,7 +329,7 @@ class Batcher:
         if self._stages < _STAGES:
             self._stages += 1
             try:
-                return _Stage(max(_stage_bytes(self._device), n_bytes), self._device)
+                return _Stage(max(self._stage_bytes(), n_bytes), self._device)
             except BaseException:
                 self._stages -= 1
                 raise
@@ -352,6 +352,10 @@ class Batcher:
             return None
         self._changed.wait(timeout=_WATCH_S)
         return None
+
+    def _stage_bytes(self) -> int:
+        """What a stage takes if it need not be larger: on the host page-locked, and as much on the device."""
+        return min(_STAGE_BYTES, int(_STAGE_SHARE * self._budget())) if self._on_gpu else _CPU_STAGE_BYTES
 
     def _submit(self, fmt: FrameFormat) -> None:
         """Let a stage take no more frames; it is computed when all have been written."""
@@ -550,14 +554,6 @@ class Batcher:
         shapes = {name: (tensor.shape[0], tensor.shape[1]) for name, tensor in sums.items()}
         stage.answer = _Answer(flat, done, shapes, rows)
         return stage.answer
-
-
-def _stage_bytes(device: torch.device) -> int:
-    """What a stage takes if it need not be larger: on the host page-locked, and as much on the device."""
-    if device.type != "cuda":
-        return _CPU_STAGE_BYTES
-    _, total = torch.cuda.mem_get_info(device)
-    return min(_STAGE_BYTES, int(_STAGE_SHARE * total))
 
 
 def most_pairs(fmt: FrameFormat, of_full_hd: int = MOST_PAIRS) -> int:

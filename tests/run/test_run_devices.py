@@ -10,6 +10,8 @@ from tests.run.kit import EPOCH, Lab, sha256, video
 
 ALL = ["cat_1.y4m", "cat_2.y4m", "cat_3.y4m", "dog_1.y4m", "dog_2.y4m", "dog_3.y4m"]
 ONE, TWO = ("--set", "devices=toy:0"), ("--set", "devices=toy:0 toy:1")
+SHARED = ("--set", "devices=toy:0 toy:0 toy:0")
+"""One device with three processes."""
 FALLBACK = ("--fallback", "spare")
 
 
@@ -29,7 +31,7 @@ def add_contents(lab: Lab, count: int) -> list[str]:
     return names
 
 
-@pytest.mark.parametrize("devices", [ONE, TWO], ids=["one device", "two devices"])
+@pytest.mark.parametrize("devices", [ONE, TWO, SHARED], ids=["one device", "two devices", "a shared device"])
 @pytest.mark.parametrize("workers", ["1", "2", "5"])
 def test_the_table_is_that_of_processes(
     lab: Lab, monkeypatch: pytest.MonkeyPatch, devices: tuple[str, str], workers: str
@@ -53,6 +55,14 @@ def test_every_device_has_one_worker_with_its_share_of_threads(lab: Lab) -> None
         by_process.setdefault(f"{process} {device}", set()).add(thread)
     assert sorted(name.split()[1] for name in by_process) == ["toy:0", "toy:1"]
     assert sorted(len(threads) for threads in by_process.values()) == [1, 2]
+
+
+def test_processes_of_one_device_share_the_threads(lab: Lab) -> None:
+    names = add_contents(lab, 4)
+    lab.make_trouble(**{name.removesuffix(".y4m"): "pid" for name in [*names, *ALL]})
+    assert lab.run(*SHARED, "--workers", "4").code == 0
+    seen = {tuple(line.split()) for line in (lab.folder / "trouble.pids").read_text().splitlines()}
+    assert {device for _, _, device in seen} == {"toy:0"} and len({process for process, _, _ in seen}) == 3
 
 
 @pytest.mark.parametrize("kind", ["abort", "kill", "exit", "raise", "error", "lost"])
