@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -171,7 +172,7 @@ def sha256(path: Path) -> str:
 
 
 def start(arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
-    """`corekit` in a process group of its own."""
+    """`corekit` in a process group of its own, which Ctrl-C reaches also where the tests run in a background job that ignores it."""
     return subprocess.Popen(
         [*COMMAND, *arguments],
         stdout=subprocess.PIPE,
@@ -179,6 +180,7 @@ def start(arguments: Sequence[str], environment: Mapping[str, str] | None = None
         text=True,
         env={**os.environ, **(environment or {})},
         start_new_session=True,
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
 
 
