@@ -70,7 +70,7 @@ def choose_backend(composition: Composition, options: RunOptions) -> Choice:
     present = {point.name for point in discovery.installed("backend")} - discovery.disabled_names(options.disable)
     tried: list[str] = []
     for name in AUTO_ORDER:
-        if name in present and _may_work(name):
+        if name in present and _may_work(name, options.device):
             status = _status(name, options.disable, options.device, options.settings)
             if status.usable:
                 note = "; ".join([*tried, f"using {name}"]) if tried else ""
@@ -82,11 +82,12 @@ def choose_backend(composition: Composition, options: RunOptions) -> Choice:
     raise BackendError(f"no backend works here ({reasons}); install one, or name one with --backend")
 
 
-def _may_work(name: str) -> bool:
-    """Whether it is worth starting a backend to see: a machine without a GPU neither loads torch nor hears of it."""
-    if name != "cuda":
+def _may_work(name: str, device: str) -> bool:
+    """Whether it is worth starting a backend to see: a machine without a GPU neither loads torch nor hears of it, unless one is asked for."""
+    if name != "cuda" or device.startswith("cuda"):
         return True
-    return importlib.util.find_spec("torch") is not None and any(Path(file).exists() for file in _DRIVER_FILES)
+    has_driver = any(Path(file).exists() for file in _DRIVER_FILES)
+    return device == "auto" and has_driver and importlib.util.find_spec("torch") is not None
 
 
 def _fallback(asked: BackendInfo, options: RunOptions) -> BackendInfo:

@@ -10,11 +10,12 @@ import pytest
 from corekit import RunOptions
 from corekit.driver import backends
 from corekit.driver.backends import Choice, choose_backend
+from corekit.errors import BackendError
 from corekit.plugins.composition import Composition
 
 
-def choose(tmp_path: Path, *disable: str) -> Choice:
-    options = RunOptions(corpus="chug", root=tmp_path, out=tmp_path / "t.parquet", disable=disable)
+def choose(tmp_path: Path, *disable: str, device: str = "auto") -> Choice:
+    options = RunOptions(corpus="chug", root=tmp_path, out=tmp_path / "t.parquet", disable=disable, device=device)
     return choose_backend(Composition(options.disable), options)
 
 
@@ -44,3 +45,12 @@ def test_the_first_that_works_is_taken(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(backends, "AUTO_ORDER", ("recorded", "libvmaf", "cpu"))
     assert choose(tmp_path).info.name == "libvmaf"
     assert choose(tmp_path, "libvmaf").info.name == "cpu"
+
+
+def test_a_device_that_is_named_decides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backends, "_DRIVER_FILES", (str(tmp_path),))
+    choice = choose(tmp_path, device="cpu")
+    assert (choice.info.name, choice.note) == ("cpu", "")
+    monkeypatch.setattr(backends, "_DRIVER_FILES", ())
+    with pytest.raises(BackendError, match=r"^no backend works here \(cuda: "):
+        choose(tmp_path, device="cuda:77")
