@@ -30,7 +30,8 @@ decoding threads."""
 _PIXELS = 1920 * 1080
 _STAGES = 3
 """One fills, one is uploaded, one is computed."""
-_STAGE_BYTES = 768 << 20
+_STAGE_BYTES = 512 << 20
+"""A power of two, as torch page-locks memory in such pieces."""
 _STAGE_SHARE = 0.04
 """Of what a batch may take on a device, what one stage takes at most."""
 _CPU_STAGE_BYTES = 64 << 20
@@ -210,6 +211,7 @@ class Batcher:
         self._on_gpu = device.type == "cuda"
         self._changed = threading.Condition()
         self._stages = 0
+        self._most_stages = _STAGES
         self._idle: list[_Stage] = []
         self._filling: dict[FrameFormat, _Stage] = {}
         self._full: deque[_Stage] = deque()
@@ -326,13 +328,20 @@ class Batcher:
             if stage.n_bytes >= n_bytes:
                 return stage
             self._stages -= 1
-        if self._stages < _STAGES:
+        if self._stages < self._most_stages:
             self._stages += 1
             try:
-                return _Stage(max(self._stage_bytes(), n_bytes), self._device)
-            except BaseException:
+                return self._new_stage(n_bytes)
+            except BaseException as error:
                 self._stages -= 1
-                raise
+                if "out of memory" not in str(error):
+                    raise
+                if not self._stages:
+                    raise ClipError(
+                        "compare", f"the memory of {self._device} does not hold one batch ({error})"
+                    ) from error
+                self._most_stages = self._stages
+                return None
         if self._launched:
             stage = self._launched.popleft()
             self._changed.release()
@@ -353,9 +362,19 @@ class Batcher:
         self._changed.wait(timeout=_WATCH_S)
         return None
 
+    def _new_stage(self, n_bytes: int) -> _Stage:
+        stage = _Stage(max(self._stage_bytes(), n_bytes), self._device)
+        if self._uploads is not None:
+            # Its memory may be that of tensors which kernels that are still queued write to.
+            self._uploads.wait_stream(torch.cuda.current_stream(self._device))
+        return stage
+
     def _stage_bytes(self) -> int:
         """What a stage takes if it need not be larger: on the host page-locked, and as much on the device."""
-        return min(_STAGE_BYTES, int(_STAGE_SHARE * self._budget())) if self._on_gpu else _CPU_STAGE_BYTES
+        if not self._on_gpu:
+            return _CPU_STAGE_BYTES
+        share = max(1, int(_STAGE_SHARE * self._budget()))
+        return min(_STAGE_BYTES, 1 << (share.bit_length() - 1))
 
     def _submit(self, fmt: FrameFormat) -> None:
         """Let a stage take no more frames; it is computed when all have been written."""
@@ -407,6 +426,11 @@ class Batcher:
     def _fail(self, lanes: Iterable[Lane], error: Exception) -> None:
         for lane in lanes:
             lane.error = lane.error or error
+        if self._on_gpu:  # what the batch has begun may still write to its stage, which others get next
+            try:
+                torch.cuda.synchronize(self._device)
+            except RuntimeError as lost:
+                raise DeviceLost(f"{self._device} was lost: {str(lost).splitlines()[0]}") from lost
 
     def _current_device(self) -> AbstractContextManager[Any]:
         return torch.cuda.device(self._device) if self._on_gpu else nullcontext()

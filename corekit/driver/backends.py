@@ -17,7 +17,7 @@ from corekit.plugins.composition import Composition, parse_options
 
 AUTO_ORDER = ("cuda", "cpu", "libvmaf")
 """``--backend auto`` takes the first that works here; any other backend is used only when it is named."""
-_DRIVER_FILES = ("/dev/nvidiactl", "/dev/dxg", "C:/Windows/System32/nvcuda.dll")
+_DRIVER_FILES = ("/proc/driver/nvidia/version", "/dev/nvidiactl", "/dev/dxg", "C:/Windows/System32/nvcuda.dll")
 """Of NVIDIA's driver on Linux, in WSL and on Windows."""
 
 

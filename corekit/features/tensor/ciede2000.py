@@ -155,7 +155,7 @@ def _difference(reference: Lab, distorted: Lab) -> torch.Tensor:
     grey = (chroma1 == 0) | (chroma2 == 0)
     turn = torch.where(grey, 0.0, _turn(hue1, hue2))
     hue_difference = _single(2.0 * _double(c1 * c2).sqrt() * (_double(turn) / 2.0).sin())
-    around = torch.where(_double((hue1 - hue2).abs()) > _HALF_TURN, 2.0 * _HALF_TURN, 0.0).to(torch.float64)
+    around = _double(_double((hue1 - hue2).abs()) > _HALF_TURN) * (2.0 * _HALF_TURN)
     mean_hue = _single((_double(hue1 + hue2) + around) / 2.0)
     hue_scale = _single(1.0 + 0.015 * _double(mean_chroma) * _double(_hue_dependence(_double(mean_hue))))
     hue = hue_difference / (_weight(HUE_WEIGHT) * hue_scale)
@@ -179,7 +179,7 @@ def _hue(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
 def _turn(hue1: torch.Tensor, hue2: torch.Tensor) -> torch.Tensor:
     """The shorter way from one hue to the other, -pi to pi."""
     turn = hue2 - hue1
-    whole = torch.where(hue2 <= hue1, 2.0 * _HALF_TURN, -2.0 * _HALF_TURN).to(torch.float64)
+    whole = (2.0 * _double(hue2 <= hue1) - 1.0) * (2.0 * _HALF_TURN)
     return torch.where(_double(turn.abs()) <= _HALF_TURN, turn, _single(_double(turn) + whole))
 
 

@@ -33,9 +33,9 @@ class Psnr(TensorFamily):
             return squared_errors(
                 batch.reference, batch.distorted, batch.pair_reference, batch.pair_distorted, self._fmt.bit_depth
             )
-        columns = []
+        columns, kind = [], torch.int32 if self._fmt.bit_depth < 16 else torch.int64
         for reference, distorted in zip(batch.reference, batch.distorted, strict=True):
-            error = reference.index_select(0, batch.pair_reference).to(torch.int32)
+            error = reference.index_select(0, batch.pair_reference).to(kind)
             error -= distorted.index_select(0, batch.pair_distorted)
             columns.append(frame_sum(error * error))
         return torch.stack(columns, dim=1)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _SUMS = 4
 """Per scale: bits of the distorted and of the reference's information, quiet pixels, distorted variance in these."""
 _LOG2_NOISE = 17 * 2048
-_FUSED_BYTES = 24
+_FUSED_BYTES = 36
 _PEAK_BYTES = 26 * 8
 """Bytes a pixel: the tensors of 64 bits that are alive at once."""
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -99,3 +102,28 @@ def test_the_numba_family_where_dark_noise_has_opposite_hues(fmt: FrameFormat, d
         expected = values(Ciede2000(fmt, DEVICE), fmt, reference, distorted)
         got = run(numba_ciede2000.Ciede2000(fmt), reference, distorted)
         np.testing.assert_allclose(got, expected, rtol=0, atol=2e-6, err_msg=content)
+
+
+@pytest.mark.parametrize("depth", [8, 16])
+def test_single_colours_are_those_of_the_cpu_backend(depth: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Frames of one pixel, many of them saturated: nothing averages out. Both the torch code and the kernels."""
+    fmt, n, rng = FrameFormat(1, 1, depth, "444"), 80, np.random.default_rng(8)
+    top = (1 << depth) - 1
+    dtype = np.uint8 if depth == 8 else np.uint16
+
+    def colours() -> list[Any]:
+        drawn = np.where(rng.random((n, 3)) < 0.5, rng.choice([0, top], (n, 3)), rng.integers(0, top + 1, (n, 3)))
+        return [tuple(np.array([[value]], dtype) for value in colour) for colour in drawn]
+
+    reference, distorted = colours(), colours()
+    expected = run(numba_ciede2000.Ciede2000(fmt), reference, distorted)
+    fused = []
+    if importlib.util.find_spec("triton"):
+        from corekit.features.tensor.kernels import ciede2000
+
+        if DEVICE.type == "cpu":
+            monkeypatch.setattr(ciede2000, "ROWS", 1)
+            monkeypatch.setattr(ciede2000, "COLUMNS", 16)
+        fused = [Ciede2000(fmt, DEVICE, fused=True)]
+    for family in (Ciede2000(fmt, DEVICE), *fused):
+        np.testing.assert_allclose(values(family, fmt, reference, distorted), expected, rtol=0, atol=3e-7)

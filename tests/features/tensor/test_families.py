@@ -92,3 +92,10 @@ def test_rungs_and_contexts_change_nothing(name: str) -> None:
     )
     assert torch.equal(family.sums(tail), alone[0][2:])
     assert family.pair_bytes() > fmt.width * fmt.height
+
+
+def test_sixteen_bits_of_psnr_do_not_overflow() -> None:
+    fmt = FrameFormat(48, 40, 16, "420")
+    black, white = (tuple(np.full(shape, value, np.uint16) for shape in fmt.shapes) for value in (0, 65535))
+    got = values(Psnr(fmt, DEVICE), fmt, [black], [white])  # type: ignore[list-item]
+    assert np.abs(got).max() < 1e-12

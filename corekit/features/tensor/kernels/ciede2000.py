@@ -68,6 +68,8 @@ _LIGHTNESS_WEIGHT, _HUE_WEIGHT = (
     tl.constexpr(float(np.float32(v))) for v in (model.LIGHTNESS_WEIGHT, model.HUE_WEIGHT)
 )
 _SEVENTH_OF_25 = tl.constexpr(model.SEVENTH_OF_25)
+_NEAR_BLUE = tl.constexpr(4.0)
+"""In squares of 25 degrees; farther away R_T is below 0.04, and 2e-7 of it nothing."""
 # T = 1 - 0.17 cos(h - 30) + 0.24 cos(2h) + 0.32 cos(3h + 6) - 0.20 cos(4h - 63), degrees, in c = cos(h), s = sin(h) and
 # c2 = cos(2h): the third harmonics are c * (2 * c2 - 1) and s * (2 * c2 + 1), the fourth 2 * c2 * c2 - 1 and 4 * s * c * c2.
 _COS_30, _SIN_30, _COS_6, _SIN_6 = (f(math.radians(d)) for d in (30, 6) for f in (math.cos, math.sin))
@@ -177,7 +179,7 @@ def _upper_half(x):
     return (x.to(tl.int32, bitcast=True) & -4096).to(tl.float32, bitcast=True)
 
 
-@triton.jit(do_not_specialize=["n_reference"])
+@triton.jit(do_not_specialize=["n_reference", "height", "width", "chroma_height", "chroma_width"])
 def _to_lab(
     reference_y, reference_cb, reference_cr, distorted_y, distorted_cb, distorted_cr, out, n_reference,
     height, width, chroma_height, chroma_width, CODE: tl.constexpr, SIDE: tl.constexpr,
@@ -305,17 +307,32 @@ def _hue_dependence(hue, wide_hue):
 
 
 @triton.jit
-def _rotation(chroma, wide_hue):
-    """R_T: chroma and hue differences of saturated blue interact. Past its angle it is float32, right to 2e-7."""
+def _turned(mean_chroma, from_blue):
+    """R_T in libvmaf's own steps, for hues near blue."""
+    wide = mean_chroma.to(tl.float64)
+    seventh = (_sixth(wide) * wide).to(tl.float32)
+    saturation = tl.sqrt(tl.div_rn(seventh, seventh + _SEVENTH_OF_25).to(tl.float64))
+    bump = (60.0 * tl.exp(-(from_blue * from_blue).to(tl.float64))).to(tl.float32)
+    turn = (bump.to(tl.float64) * (_PI / 180.0)).to(tl.float32)
+    return (-2.0 * saturation * tl.sin(turn.to(tl.float64))).to(tl.float32)
+
+
+@triton.jit
+def _rotation(mean_chroma, wide_hue):
+    """R_T: chroma and hue differences of saturated blue interact. In float32, right to 2e-7, where no pixel of the tile is near blue."""
     degrees = (wide_hue * (180.0 / _PI)).to(tl.float32)
     from_blue = ((_wide_positive(degrees) - 275.0) * 0.04).to(tl.float32)
-    seventh = _sixth(chroma) * chroma
+    distance = from_blue * from_blue
+    seventh = _sixth(mean_chroma) * mean_chroma
     saturation = tl.maximum(seventh / (seventh + _SEVENTH_OF_25), 1e-30)
     saturation = saturation * tl.rsqrt(saturation)
-    turn = tl.exp2(tl.maximum(from_blue * from_blue * -_LOG2_E, -99.0)) * (_PI / 3.0)
+    turn = tl.exp2(tl.maximum(distance * -_LOG2_E, -99.0)) * (_PI / 3.0)
     s = turn * turn
     sine = turn * tl.fma(s, tl.fma(s, tl.fma(s, tl.fma(s, _R4, _R3), _R2), _R1), 1.0)
-    return -2.0 * saturation * sine
+    rotation = -2.0 * saturation * sine
+    if tl.min(tl.min(distance, 1), 0) < _NEAR_BLUE:
+        rotation = _turned(mean_chroma, from_blue)
+    return rotation
 
 
 @triton.jit
@@ -372,7 +389,7 @@ def _difference(l1, a1, b1, l2, a2, b2):
     return tl.where(squares - 1e-30 > 0.0, _root(squares), 0.0)
 
 
-@triton.jit(do_not_specialize=["first_distorted"])
+@triton.jit(do_not_specialize=["first_distorted", "height", "width"])
 def _sum_differences(
     lab, pair_reference, pair_distorted, first_distorted, out, height, width,
     ROWS: tl.constexpr, COLUMNS: tl.constexpr, STEPS: tl.constexpr,

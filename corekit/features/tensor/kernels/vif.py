@@ -319,4 +319,5 @@ class FusedVif:
         _halve_across[triton.cdiv(columns, _PICTURE_COLUMNS), rows, n_all](
             down, halved, pitch, rows, columns, COLUMNS=_PICTURE_COLUMNS, **window,
         )  # fmt: skip
-        return halved[:n], halved[:n] if n_all == n else halved[n:]
+        own = halved[:n]
+        return own, own if n_all == n else halved[n:]
