@@ -49,12 +49,21 @@ LADDER = ((640, 360, 34), (1280, 720, 36), (1280, 720, 28), (1920, 1080, 40), (1
 
 def install_plugin(folder: Path) -> Path:
     """Write the plugin and its metadata into ``folder``, which belongs on PYTHONPATH."""
-    info = folder / f"corekit_{NAME}-1.dist-info"
-    info.mkdir(parents=True)
+    _install(folder, "corekit.corpora", NAME, f"corekit_{NAME}")
     (folder / f"corekit_{NAME}.py").write_text(_PLUGIN)
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: corekit-{NAME}\nVersion: 1\n")
-    (info / "entry_points.txt").write_text(f"[corekit.corpora]\n{NAME} = corekit_{NAME}\n")
     return folder
+
+
+def install_backend(folder: Path, name: str, module: str) -> None:
+    """Write the metadata of a backend plugin, which is ``module``, into ``folder``."""
+    _install(folder, "corekit.backends", name, module)
+
+
+def _install(folder: Path, group: str, name: str, module: str) -> None:
+    info = folder / f"corekit_{name}-1.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: corekit-{name}\nVersion: 1\n")
+    (info / "entry_points.txt").write_text(f"[{group}]\n{name} = {module}\n")
 
 
 def write_user_clips(root: Path, *, scenes: int, copies: int) -> int:

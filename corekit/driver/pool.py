@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import IO, Any
@@ -41,7 +41,13 @@ _POLL_S = 0.2
 _MAX_STILLBORN = 3
 _START_S = 120.0
 """What a worker may take to start its backend, however short the timeout of a clip is."""
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
+_MALLOC = {
+    "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(256 << 20),
+    "MALLOC_TOP_PAD_": str(64 << 20),
+}
+"""For glibc: keep what is freed. Frames come and go by the thousand, and each would be pages that the kernel zeroes and maps anew."""
 
 
 class _Open(Struct):
@@ -61,14 +67,13 @@ class _Worker:
         ours, theirs = socket.socketpair()
         self.settings = settings
         self.log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
-        environment = {**os.environ, **dict.fromkeys(_THREADS, "1"), "PYTHONPATH": _module_path()}
         self.process = subprocess.Popen(
             [sys.executable, "-P", "-m", "corekit.driver.worker", str(theirs.fileno())],
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
             stdout=self.log,
             stderr=self.log,
-            env=environment,
+            env={**worker_environment(os.environ), "PYTHONPATH": _module_path()},
             start_new_session=True,
         )
         theirs.close()
@@ -294,6 +299,11 @@ class Pool:
         else:
             cause = f"the worker ended with code {code}"
         return f"{cause} ({words})" if words else cause, False
+
+
+def worker_environment(own: Mapping[str, str]) -> dict[str, str]:
+    """What a worker finds in its environment beside ``own``, of which what is said of memory stands."""
+    return {**_MALLOC, **own, **_ONE_THREAD}
 
 
 def _module_path() -> str:
