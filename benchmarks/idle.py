@@ -1,4 +1,7 @@
-"""A backend ``idle``: the cuda backend with features that cost nothing and are worth nothing. What a run then takes is decoding and the host's part."""
+"""A backend ``idle``: the cuda backend, which does nothing on its device and whose features are worth nothing.
+
+What a run then takes is decoding, the copying of frames and the host's part.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,13 @@ import torch
 
 from corekit.backends.base import BackendInfo, Extractor
 from corekit.backends.cuda import CudaExtractor, CudaOptions, open_device
-from corekit.features.tensor.family import Batch, Integers, TensorFamily, Values
+from corekit.features.tensor.family import Batch, Integers, TensorFamily, TensorPlanes, Values
+from corekit.features.tensor.scaling import FrameScaler, has_room
 from corekit.markers import hookimpl
 
 if TYPE_CHECKING:
     from corekit.model import FrameFormat
+    from corekit.video.scaling import Scaling
 
 COREKIT_API = 1
 NAME = "idle"
@@ -37,9 +42,20 @@ class _IdleExtractor(CudaExtractor):
         self.devices = (str(device),) * options.processes
         self.identity = {"class": NAME}
 
+    def scales(self, scaling: Scaling) -> bool:
+        return has_room(scaling.source, scaling.target)
+
+    def _scaler(self, scaling: Scaling) -> FrameScaler:
+        return _IdleScaler(scaling, self.device, fused=False, coarse=False)
+
     def family(self, name: str, fmt: FrameFormat) -> TensorFamily | str:
         family = super().family(name, fmt)
         return family if isinstance(family, str) else _Idle(family, fmt, self.device)
+
+
+class _IdleScaler(FrameScaler):
+    def scale(self, planes: TensorPlanes, slots: torch.Tensor) -> None:
+        pass
 
 
 class _Idle(TensorFamily):

@@ -14,6 +14,7 @@ from corekit.model import Clip, FrameFormat, NoOptions, Value
 
 if TYPE_CHECKING:
     from corekit.planes import Planes, Values
+    from corekit.video.scaling import Scaling
 
 
 class BackendInfo(Struct, frozen=True, kw_only=True):
@@ -113,6 +114,13 @@ class Extractor(ABC):
 
     frames_on: str = ""
     """Torch device on which ``push`` takes planes as tensors too; empty where it takes arrays alone."""
+
+    scales_frames: bool = False
+    """Whether it may scale frames of distorted clips itself."""
+
+    def scales(self, scaling: Scaling) -> bool:
+        """Whether it scales such frames itself, its sample to the last bit; asked where ``scales_frames``. ``push`` then gets them ``Unscaled``."""
+        return False
 
     def lacks(self, feature: str, fmt: FrameFormat) -> str | None:
         """Why this backend has no value of ``feature`` for frames of ``fmt`` (one clause), or None where it has."""

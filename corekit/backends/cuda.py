@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import threading
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from msgspec import Meta, Struct
@@ -43,7 +43,9 @@ if TYPE_CHECKING:
 
     from corekit.backends.cuda_batches import Batcher
     from corekit.features.tensor.family import TensorFamily
+    from corekit.features.tensor.scaling import FrameScaler
     from corekit.planes import Planes
+    from corekit.video.scaling import Scaling
 
 COREKIT_API = 1
 _CHECKED_FORMATS = tuple(FrameFormat(1920, 1080, depth, "420") for depth in (8, 10))
@@ -145,6 +147,8 @@ def _device_report(name: str) -> DeviceReport:
 class CudaExtractor(Extractor):
     """One device for the whole run: its buffers, its kernels and the tables of each frame format stay on it."""
 
+    scales_frames = True
+
     def __init__(self, device: torch.device, options: CudaOptions) -> None:
         import torch
 
@@ -154,6 +158,7 @@ class CudaExtractor(Extractor):
         self._batcher: Batcher | None = None
         self._families: dict[tuple[str, FrameFormat], TensorFamily | str] = {}
         self._verdicts: dict[tuple[str, FrameFormat], Verdict] = {}
+        self._scalers: dict[Hashable, FrameScaler | None] = {}
         self.versions = {"torch": str(torch.__version__)}
         if device.type == "cuda":
             self.devices = (str(device),) * options.processes
@@ -173,6 +178,16 @@ class CudaExtractor(Extractor):
 
     def lacks(self, feature: str, fmt: FrameFormat) -> str | None:
         return undefined(feature, fmt)
+
+    def scales(self, scaling: Scaling) -> bool:
+        from corekit.backends.cuda_scaling import scaler_for
+        from corekit.backends.cuda_stages import current_device
+
+        with self._lock:
+            if scaling.key not in self._scalers:
+                with current_device(self.device):
+                    self._scalers[scaling.key] = scaler_for(scaling, self.device)
+            return self._scalers[scaling.key] is not None
 
     def open_group(self, group: Group) -> GroupSession:
         return CudaSession(group, self)
@@ -197,12 +212,13 @@ class CudaExtractor(Extractor):
     @property
     def batcher(self) -> Batcher:
         """Where the frames of all groups meet."""
-        from corekit.backends.cuda_batches import Batcher, Needs
+        from corekit.backends.cuda_batches import Batcher
+        from corekit.backends.cuda_lanes import Needs
 
         with self._lock:
             if self._batcher is None:
                 needs = Needs(REFERENCE_BEFORE, DISTORTED_BEFORE)
-                self._batcher = Batcher(self.device, self._whole_family, self._budget, needs)
+                self._batcher = Batcher(self.device, self._whole_family, self._scaler, self._budget, needs)
             return self._batcher
 
     def family(self, name: str, fmt: FrameFormat) -> TensorFamily | str:
@@ -218,6 +234,8 @@ class CudaExtractor(Extractor):
 
     def verdict(self, name: str, fmt: FrameFormat) -> Verdict:
         """How a family computes frames of ``fmt`` here; on a GPU it is tried out on small pictures first."""
+        from corekit.backends.cuda_stages import current_device
+
         key = name, trial_format(fmt)
         with self._lock:
             if key not in self._verdicts:
@@ -225,10 +243,16 @@ class CudaExtractor(Extractor):
                     self.notify(
                         f"trying {name} on {self.device}: kernels are compiled for each depth, a minute at first"
                     )
-                self._verdicts[key] = try_out(name, key[1], self.device, motion=self._options.motion)
+                with current_device(self.device):
+                    self._verdicts[key] = try_out(name, key[1], self.device, motion=self._options.motion)
                 if self._verdicts[key].reason and self.device.type == "cuda":
                     self.notify(f"{name} on {self.device}: {self._verdicts[key].reason}")
             return self._verdicts[key]
+
+    def _scaler(self, scaling: Scaling) -> FrameScaler:
+        scaler = self._scalers[scaling.key]
+        assert scaler is not None
+        return scaler
 
     def _whole_family(self, name: str, fmt: FrameFormat) -> TensorFamily:
         family = self.family(name, fmt)

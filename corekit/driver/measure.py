@@ -208,7 +208,10 @@ def _with_frames(
             elif work.task.reference is None:
                 work.probe = reference.probe
             else:
-                work.reader = stack.enter_context(places.reader(work.task.clip, target=reference.fmt, decoder=decoder))
+                trusted = extractor.scales if extractor.scales_frames else None
+                work.reader = stack.enter_context(
+                    places.reader(work.task.clip, target=reference.fmt, decoder=decoder, trusted=trusted)
+                )
                 work.probe = work.reader.probe
         except ClipError as error:
             work.error = error

@@ -20,6 +20,7 @@ from corekit.model import Clip, FrameFormat, Probe
 if TYPE_CHECKING:
     from corekit.video import VideoReader
     from corekit.video.nvdec import DeviceDecoder
+    from corekit.video.scaling import Scaling
 
 _CHUNK = 1 << 20
 _IN_MEMORY = 64 << 20
@@ -94,16 +95,26 @@ class Places:
 
     @contextmanager
     def reader(
-        self, clip: Clip, *, target: FrameFormat | None = None, decoder: DeviceDecoder | None = None
+        self,
+        clip: Clip,
+        *,
+        target: FrameFormat | None = None,
+        decoder: DeviceDecoder | None = None,
+        trusted: Callable[[Scaling], bool] | None = None,
     ) -> Iterator[VideoReader]:
-        """The clip's frames; ``decoder`` is asked for them first, and what it leaves the CPU decodes."""
-        from corekit.video import VideoReader
+        """The clip's frames; ``decoder`` is asked for them first, and what it leaves the CPU decodes.
 
+        Frames whose scaling is ``trusted`` to the backend are not scaled.
+        """
+        from corekit.video import VideoReader
+        from corekit.video.scaling import Scales
+
+        scales = Scales(trusted) if trusted else None
         with self.content(clip) as content:
             path, frames, remark = self.path(clip), None, ""
             if decoder is not None and clip.raw is None:
-                frames, remark = decoder.reader(path, target=target, content=content)
-            with frames or VideoReader(path, raw=clip.raw, target=target, content=content) as reader:
+                frames, remark = decoder.reader(path, target=target, content=content, scales=scales)
+            with frames or VideoReader(path, raw=clip.raw, target=target, content=content, scales=scales) as reader:
                 reader.remark = remark
                 yield reader
 

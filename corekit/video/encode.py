@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import BinaryIO, Literal
 
 import av
-import numpy as np
 from av import FFmpegError, VideoFrame
 from av.codec import Codec
 from av.codec.context import CodecContext
@@ -23,7 +22,7 @@ from av.video.stream import VideoStream
 from corekit.errors import ClipError, UsageError
 from corekit.model import FrameFormat, Probe
 from corekit.planes import Planes
-from corekit.video.formats import MATRICES, PRIMARIES, RANGES, TRANSFERS
+from corekit.video.formats import MATRICES, PRIMARIES, RANGES, TRANSFERS, fill
 
 _UNSPECIFIED = 2
 # The encoders' own parameters. libx264's AVX-512 macroblock tree reads memory that nobody wrote, so that a few encodes
@@ -212,23 +211,14 @@ def _write(
     count = 0
     rate = stream.codec_context.framerate
     for count, planes in enumerate(frames, start=1):
-        frame = _frame(planes, fmt)
+        frame = VideoFrame(fmt.width, fmt.height, fmt.pix_fmt)
+        fill(frame, planes, fmt)
         tags.apply(frame)
         frame.pts, frame.time_base = count - 1, 1 / rate
         container.mux(stream.encode(frame))
     if count == 0:
         raise ValueError("no frames were given")
     container.mux(stream.encode(None))
-
-
-def _frame(planes: Planes, fmt: FrameFormat) -> VideoFrame:
-    frame = VideoFrame(fmt.width, fmt.height, fmt.pix_fmt)
-    for plane, samples, shape in zip(frame.planes, planes, fmt.shapes, strict=True):
-        if samples.shape != shape or samples.itemsize != fmt.bytes_per_sample:
-            raise ValueError(f"a plane of {samples.shape} {samples.dtype} is not the {shape} that {fmt.pix_fmt} has")
-        buffer = np.frombuffer(plane, dtype=samples.dtype)  # type: ignore[call-overload]
-        buffer.reshape(-1, plane.line_size // samples.itemsize)[: shape[0], : shape[1]] = samples
-    return frame
 
 
 def _check_encoder(codec: str, options: Mapping[str, str]) -> None:

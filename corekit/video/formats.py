@@ -146,6 +146,15 @@ def unpack(frame: VideoFrame, layout: Layout) -> Planes:
     return contiguous((y, cb, cr))
 
 
+def fill(frame: VideoFrame, planes: Planes, fmt: FrameFormat) -> None:
+    """Write ``planes`` into a frame of that planar format, which must be the only one that holds its buffer."""
+    for plane, samples, shape in zip(frame.planes, planes, fmt.shapes, strict=True):
+        if samples.shape != shape or samples.itemsize != fmt.bytes_per_sample:
+            raise ValueError(f"a plane of {samples.shape} {samples.dtype} is not the {shape} that {fmt.pix_fmt} has")
+        buffer = np.frombuffer(plane, dtype=samples.dtype)  # type: ignore[call-overload]
+        buffer.reshape(-1, plane.line_size // samples.itemsize)[: shape[0], : shape[1]] = samples
+
+
 def contiguous(planes: Planes) -> Planes:
     """``planes``, each copied where it is not C-contiguous."""
     y, cb, cr = planes

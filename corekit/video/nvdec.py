@@ -21,6 +21,7 @@ from corekit.model import FrameFormat, Probe
 from corekit.planes import Planes
 from corekit.video.probe import frame_format
 from corekit.video.reader import VideoReader
+from corekit.video.scaling import Scales, Scaling, Unscaled
 from corekit.video.source import Source
 
 if TYPE_CHECKING:
@@ -42,15 +43,22 @@ class NvdecReader(VideoReader):
 
     ``device`` is ``cuda:N``. The header and the first frame come from the CPU's decoder.
 
-    Raises ``Unsuited`` where the clip needs what the GPU does not do (scaling, turning, other than 4:2:0), where its decoder does not
-    take it, or where its first frame is another than the CPU's.
+    Raises ``Unsuited`` where the clip needs what the GPU does not do (turning, other than 4:2:0, scaling unless ``scales`` takes its
+    frames), where its decoder does not take it, or where its first frame is another than the CPU's.
     """
 
     def __init__(
-        self, path: Path, *, device: str, target: FrameFormat | None = None, content: BinaryIO | None = None
+        self,
+        path: Path,
+        *,
+        device: str,
+        target: FrameFormat | None = None,
+        content: BinaryIO | None = None,
+        scales: Scales | None = None,
     ) -> None:
         with VideoReader(path, content=content) as on_cpu:
-            _check_suited(on_cpu, target)
+            _check_suited(on_cpu)
+            self._scaling = _scaling(on_cpu, target, scales)
             probe, first = on_cpu.probe, _digest(next(on_cpu))
         try:
             source = Source(path, content=content, hardware=_hardware(device))
@@ -63,7 +71,8 @@ class NvdecReader(VideoReader):
         except BaseException:
             source.close()
             raise
-        self._begin(source, probe, target)
+        self._begin(source, probe, target, scales)
+        self._fixed = True
 
     def __next__(self) -> Planes:
         try:
@@ -74,7 +83,8 @@ class NvdecReader(VideoReader):
     def _upright(self, frame: VideoFrame) -> Planes:
         if (frame.width, frame.height) != (self._source.first.width, self._source.first.height):
             self._note_change(frame)
-        return planes_of(frame, self.probe.bit_depth)  # type: ignore[return-value]
+        planes: Planes = planes_of(frame, self.probe.bit_depth)  # type: ignore[assignment]
+        return planes if self._scaling is None else Unscaled(planes, self._scaling)
 
 
 class DeviceDecoder:
@@ -96,7 +106,7 @@ class DeviceDecoder:
         """Kind to why it is refused, empty where it is trusted."""
 
     def reader(
-        self, path: Path, *, target: FrameFormat | None, content: BinaryIO | None
+        self, path: Path, *, target: FrameFormat | None, content: BinaryIO | None, scales: Scales | None = None
     ) -> tuple[VideoReader | None, str]:
         """A reader on the GPU, or None where the CPU has to decode the clip; and what is to be told of that, if anything.
 
@@ -106,7 +116,7 @@ class DeviceDecoder:
             Mode ``nvdec``, and the GPU gives other frames than the CPU or takes no such clip.
         """
         try:
-            reader = NvdecReader(path, device=self._device, target=target, content=content)
+            reader = NvdecReader(path, device=self._device, target=target, content=content, scales=scales)
             try:
                 self._check(reader.kind, path, content)
             except BaseException:
@@ -114,7 +124,7 @@ class DeviceDecoder:
                 raise
             if content is not None:  # the comparison moved it
                 reader.close()
-                reader = NvdecReader(path, device=self._device, target=target, content=content)
+                reader = NvdecReader(path, device=self._device, target=target, content=content, scales=scales)
         except _ForTheCPU:
             return None, ""
         except Unsuited as reason:
@@ -169,10 +179,18 @@ def planes_of(frame: VideoFrame, bit_depth: int) -> tuple[torch.Tensor, torch.Te
     return y, chroma[..., 0], chroma[..., 1]
 
 
-def _check_suited(reader: VideoReader, target: FrameFormat | None) -> None:
-    probe, own = reader.probe, frame_format(reader.probe)
-    if target is not None and target != own:
+def _scaling(reader: VideoReader, target: FrameFormat | None, scales: Scales | None) -> Scaling | None:
+    """How the GPU is to scale a clip; None where it need not."""
+    if target is None or target == reader.fmt:
+        return None
+    scaling = scales.of(reader.first, target) if scales else None
+    if scaling is None:
         raise _ForTheCPU("the clip is scaled, which the CPU does")
+    return scaling
+
+
+def _check_suited(reader: VideoReader) -> None:
+    probe, own = reader.probe, frame_format(reader.probe)
     if probe.rotation:
         raise _ForTheCPU("the picture is turned, which the CPU does")
     if own.chroma != "420" or own.bit_depth not in _DEPTHS or own.width % 2 or own.height % 2:

@@ -15,6 +15,7 @@ from corekit.planes import Planes
 from corekit.video.formats import layout_of, required_layout, unpack
 from corekit.video.probe import frame_format, probe_source
 from corekit.video.scale import Scaler, turn, turned
+from corekit.video.scaling import Scales, Unscaled
 from corekit.video.source import Source
 
 
@@ -23,7 +24,7 @@ class VideoReader:
 
     ``raw`` describes a headerless ``.yuv`` file. ``target`` is the format in which frames are wanted: a frame of
     another geometry, depth or subsampling goes through the one ``Scaler``, a frame that has it already is untouched.
-    Without ``target`` frames come in the clip's own format, upright. Interlaced frames are not deinterlaced.
+    Without ``target`` frames come in the clip's own format, upright. What ``scales`` takes is left as it is, ``Unscaled``. Interlaced frames are not deinterlaced.
     Decoding is exact and repeatable whatever ``threads`` is. ``content`` holds the bytes of a video that is no file of its
     own, such as an archive's member or an encode in memory: seekable, untouched by others meanwhile, not closed here;
     ``path`` then only names it in messages.
@@ -43,6 +44,7 @@ class VideoReader:
         target: FrameFormat | None = None,
         content: BinaryIO | None = None,
         threads: int = 1,
+        scales: Scales | None = None,
     ) -> None:
         source = Source(path, raw, content=content, threads=threads)
         try:
@@ -51,9 +53,9 @@ class VideoReader:
         except BaseException:
             source.close()
             raise
-        self._begin(source, probe, target)
+        self._begin(source, probe, target, scales)
 
-    def _begin(self, source: Source, probe: Probe, target: FrameFormat | None) -> None:
+    def _begin(self, source: Source, probe: Probe, target: FrameFormat | None, scales: Scales | None) -> None:
         self._source = source
         self.probe = probe
         self.fmt = target or frame_format(probe)
@@ -65,6 +67,7 @@ class VideoReader:
         self._stored = turned(self.fmt, self.probe.rotation)
         self._fixed = target is None
         self._scaler = Scaler()
+        self._scales = None if probe.rotation else scales
         self._changed = ""
         self._planes = self._iterate()
         self._closed = False
@@ -90,6 +93,11 @@ class VideoReader:
         if self._closed:
             raise ValueError(f"{self._source.path}: this reader is closed; open another one")
         return next(self._planes)
+
+    @property
+    def first(self) -> VideoFrame:
+        """The first frame, as it was decoded."""
+        return self._source.first
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -121,6 +129,9 @@ class VideoReader:
             self._note_change(frame)
         layout = layout_of(frame.format.name)
         if layout is None or layout.format(frame.width, frame.height) != self._stored:
+            scaling = self._scales.of(frame, self._stored) if self._scales else None
+            if scaling is not None:
+                return Unscaled(unpack(frame, required_layout(frame.format.name, self._source.path)), scaling)
             frame = self._scaled(frame)
             layout = required_layout(frame.format.name, self._source.path)
         return turn(unpack(frame, layout), self.probe.rotation)

@@ -22,13 +22,13 @@ class Scaler:
     def __init__(self) -> None:
         self._reformatter = VideoReformatter()
 
-    def scale(self, frame: VideoFrame, fmt: FrameFormat) -> VideoFrame:
-        """``frame`` in the geometry and sample layout of ``fmt``."""
+    def scale(self, frame: VideoFrame, fmt: FrameFormat, *, pix_fmt: str = "") -> VideoFrame:
+        """``frame`` in the geometry and sample layout of ``fmt``; ``pix_fmt`` is another name of that layout."""
         return self._reformatter.reformat(
             frame,
             width=fmt.width,
             height=fmt.height,
-            format=fmt.pix_fmt,
+            format=pix_fmt or fmt.pix_fmt,
             interpolation=Interpolation.BICUBIC,
             threads=1,
         )

@@ -166,7 +166,7 @@ def test_without_a_gpu_no_clip_is_taken(tmp_path: Path) -> None:
 def test_a_job_gives_the_rows_of_the_cpus_decoder(
     tmp_path: Path, played: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Through the job of a worker, with tensors for the reference and arrays for rungs that are scaled."""
+    """Through the job of a worker, with arrays scaled on the CPU and with tensors scaled by the backend."""
     from corekit.backends.cuda import CudaOptions, open_device
     from corekit.driver.measure import measure_job
     from corekit.driver.tasks import Done, Job, Settings, Task
@@ -188,6 +188,7 @@ def test_a_job_gives_the_rows_of_the_cpus_decoder(
     extractor = CudaExtractor(open_device("cpu"), CudaOptions())
     answers = []
     for decoder in (None, DeviceDecoder("cuda:0", "nvdec")):
+        extractor.scales_frames = decoder is not None
         messages = measure_job(Job(number=0, content="c", tasks=tasks), settings, extractor, lambda n: None, decoder)
         answers.append({m.clip: m.measurement for m in messages if isinstance(m, Done)})
     by_cpu, by_gpu = answers
@@ -195,4 +196,4 @@ def test_a_job_gives_the_rows_of_the_cpus_decoder(
     for name in by_cpu:
         assert by_gpu[name].pooled == by_cpu[name].pooled
     assert by_gpu["same"].notes == ("decoded by NVDEC", "its reference: decoded by NVDEC")
-    assert by_gpu["half"].notes == ("its reference: decoded by NVDEC",)
+    assert by_gpu["half"].notes == ("decoded by NVDEC", "its reference: decoded by NVDEC")

@@ -1,6 +1,6 @@
 """A program that compiles for a GPU, without one, the kernels that a family launches, as specialised as its launcher asks for.
 
-``python -m tests.features.tensor.compile_launches FAMILY CAPABILITY WIDTH HEIGHT DEPTH CHROMA`` prints each kernel's name and what
+``python -m tests.features.tensor.compile_launches FAMILY CAPABILITY WIDTH HEIGHT DEPTH CHROMA`` (``Scaler`` is none, but does too) prints each kernel's name and what
 its assembly takes; the launches themselves do nothing.
 """
 
@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import triton
+from av import VideoFrame
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 from triton.runtime.jit import JITFunction
@@ -18,15 +19,17 @@ from triton.runtime.jit import JITFunction
 from corekit.features.tensor.adm import Adm
 from corekit.features.tensor.cambi import Cambi
 from corekit.features.tensor.ciede2000 import Ciede2000
-from corekit.features.tensor.family import TensorFamily
+from corekit.features.tensor.family import Batch, TensorFamily
 from corekit.features.tensor.motion import Motion
 from corekit.features.tensor.psnr import Psnr
 from corekit.features.tensor.psnr_hvs import PsnrHvs
+from corekit.features.tensor.scaling import FrameScaler
 from corekit.features.tensor.speed import Speed
 from corekit.features.tensor.ssim import FloatMsSsim, FloatSsim
 from corekit.features.tensor.ssimulacra2 import Ssimulacra2
 from corekit.features.tensor.vif import Vif
 from corekit.model import FrameFormat
+from corekit.video.scaling import measure
 from tests.features.tensor.batches import batch
 
 FAMILIES: dict[str, Any] = {
@@ -88,10 +91,23 @@ def main(name: str, capability: str, width: str, height: str, depth: str, chroma
     dtype = np.uint8 if fmt.bit_depth == 8 else np.uint16
     y, cb, cr = (np.zeros(shape, dtype) for shape in fmt.shapes)
     given = batch(fmt, [(y, cb, cr)] * 2, [[(y, cb, cr)] * 2])
-    family: TensorFamily = FAMILIES[name](fmt, given.pair_reference.device, fused=True)
     compiler = _Compiler(int(capability))
     JITFunction.run = lambda kernel, *args, **kwargs: compiler.launch(kernel, *args, **kwargs)
-    family.sums(given)
+    if name == "Scaler":
+        _scale(given)
+    else:
+        family: TensorFamily = FAMILIES[name](fmt, given.pair_reference.device, fused=True)
+        family.sums(given)
+
+
+def _scale(given: Batch) -> None:
+    """Two frames of half the size, to that of the batch."""
+    fmt = given.fmt
+    half = FrameFormat(fmt.width // 2, fmt.height // 2, fmt.bit_depth, fmt.chroma)
+    scaling = measure(VideoFrame(64, 64, fmt.pix_fmt), half, fmt)
+    assert scaling is not None
+    scaler = FrameScaler(scaling, given.pair_reference.device, fused=True, coarse=fmt.bit_depth == 8)
+    scaler.scale(given.distorted, given.pair_distorted)
 
 
 if __name__ == "__main__":
