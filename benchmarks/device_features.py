@@ -19,11 +19,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from av import VideoFrame
 
 from benchmarks import machine
 from benchmarks.content import generated_clips
 from corekit.backends.cuda import open_device
 from corekit.backends.cuda_batches import most_pairs
+from corekit.backends.cuda_scaling import scaler_for
 from corekit.features import adm, cambi, ciede2000, motion, psnr, psnr_hvs, speed, ssim, ssimulacra2, vif
 from corekit.features.tensor.adm import Adm
 from corekit.features.tensor.cambi import Cambi
@@ -37,6 +39,7 @@ from corekit.features.tensor.ssim import FloatMsSsim, FloatSsim
 from corekit.features.tensor.ssimulacra2 import Ssimulacra2
 from corekit.features.tensor.vif import Vif
 from corekit.model import FrameFormat
+from corekit.video.scaling import scaling_of
 
 SIZES = {"540p": (960, 540), "1080p": (1920, 1080), "2160p": (3840, 2160)}
 FAMILIES: dict[str, tuple[Any, Any]] = {
@@ -149,6 +152,7 @@ def measure(fmt: FrameFormat, device: torch.device, limits: Limits, pairs: int, 
         host = (time.perf_counter() - begun) / given.n_pairs * 1e6
         row = _row(fmt, title, (name,), given.n_pairs, seconds, limits)
         rows.append({**row, "host_us": host, "differs": differs})
+    rows += _scaling(fmt, device, pairs)
     for title, names in (("canonical", CANONICAL), ("all", tuple(FAMILIES))):
         for suffix in ("", " fused"):
             together = [made[name + suffix] for name in names if name + suffix in made]
@@ -162,6 +166,26 @@ def measure(fmt: FrameFormat, device: torch.device, limits: Limits, pairs: int, 
                 row = _row(fmt, title + suffix, names, count, seconds, limits)
                 rows.append({**row, "host_us": None, "differs": None})
     return rows
+
+
+def _scaling(fmt: FrameFormat, device: torch.device, pairs: int) -> list[dict[str, Any]]:
+    """Frames of two thirds of the size brought to ``fmt``, read and written once; no row where the device may not."""
+    source = FrameFormat(fmt.width * 2 // 3, fmt.height * 2 // 3, fmt.bit_depth, fmt.chroma)
+    scaling = scaling_of(VideoFrame(64, 64, source.pix_fmt), source, fmt)
+    scaler = scaler_for(scaling, device) if scaling else None
+    if scaler is None:
+        return []
+    dtype = torch.uint8 if fmt.bit_depth == 8 else torch.int16
+    y, cb, cr = (torch.zeros((pairs, *shape), dtype=dtype, device=device) for shape in fmt.shapes)
+    slots = torch.arange(pairs, device=device)
+    seconds = _time(lambda: scaler.scale((y, cb, cr), slots), device)
+    moved = pairs * (source.frame_bytes + fmt.frame_bytes)
+    return [
+        {
+            "family": "scaling", "pairs": pairs, "pairs_per_s": pairs / seconds, "gb_per_s": moved / seconds / 1e9,
+            "of_floor": None, "host_us": None, "differs": 0.0,
+        }
+    ]  # fmt: skip
 
 
 def _all_of(families: list[TensorFamily], batch: Batch) -> Callable[[], Any]:

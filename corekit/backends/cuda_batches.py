@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from corekit.video.scaling import Scaling
 
 MOST_PAIRS = 64
-"""Frame pairs of 1080p in a batch, or as many pixels of another size. 32 keep a device busy; but every launch waits its turn among the
-decoding threads."""
+"""Frame pairs of 1080p in a batch, or as many pixels of another size. 32 keep a device busy; twice as many halve the launches, each of which
+asks the decoding threads for Python's lock."""
 _PIXELS = 1920 * 1080
 _STAGES = 3
 """One fills, one is uploaded, one is computed."""
