@@ -12,14 +12,13 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
-from fractions import Fraction
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from av import VideoFrame
+from av import FFmpegError, VideoFrame
 
-from corekit.model import FrameFormat
+from corekit.model import Chroma, FrameFormat
 from corekit.planes import Plane, Planes
 from corekit.video.formats import fill, layout_of, required_layout, unpack
 from corekit.video.scale import Scaler
@@ -116,14 +115,17 @@ def scaling_of(frame: VideoFrame, source: FrameFormat, target: FrameFormat) -> S
     """How a frame of format ``source``, and what is like it, is scaled; None where that is not so simple. Any thread may ask."""
     if not is_filtered(source, target):
         return None
-    key = source, target, frame.format.name, _properties(frame, source)
-    with _lock:
-        if key not in _measured:
-            _measured[key] = measure(frame, source, target)
-        _measured.move_to_end(key)
-        while len(_measured) > _KEPT:
-            _measured.popitem(last=False)
-        return _measured[key]
+    try:
+        key = source, target, frame.format.name, _properties(frame, source)
+        with _lock:
+            if key not in _measured:
+                _measured[key] = measure(frame, source, target)
+            _measured.move_to_end(key)
+            while len(_measured) > _KEPT:
+                _measured.popitem(last=False)
+            return _measured[key]
+    except (FFmpegError, ValueError):  # whoever scales the frame itself will meet it again, and say so
+        return None
 
 
 def is_filtered(source: FrameFormat, target: FrameFormat) -> bool:
@@ -189,7 +191,7 @@ def _digest(arrays: Iterable[npt.NDArray[Any]]) -> bytes:
     return digest.digest()
 
 
-def _taps(frame: VideoFrame, n_in: int, n_out: int, chroma: Any, *, axis: int) -> tuple[Taps, Taps] | None:
+def _taps(frame: VideoFrame, n_in: int, n_out: int, chroma: Chroma, *, axis: int) -> tuple[Taps, Taps] | None:
     """The filters of luma and chroma in one direction, the other one left as it is; None where they are none of the kind."""
     bits = ACROSS_BITS if axis == 1 else DOWN_BITS
     # Bright samples so far apart that no sum has two.
@@ -233,7 +235,7 @@ def _gathered(weights: npt.NDArray[np.int64], n_in: int, n_out: int, apart: int,
     lanes = weights.shape[0] // apart
     weights = weights[::lanes]
     phase = np.arange(apart)
-    centre = np.array([float(Fraction(2 * x + 1, 2) * Fraction(n_in, n_out)) - 0.5 for x in range(n_out)])
+    centre = (np.arange(n_out) + 0.5) * n_in / n_out - 0.5
     at = (np.round((centre[:, None] - phase) / apart) * apart + phase).astype(np.int64)
     order = np.argsort(at, axis=1)
     at, found = np.take_along_axis(at, order, 1), np.take_along_axis(weights.T, order, 1)
