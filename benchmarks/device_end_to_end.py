@@ -146,9 +146,8 @@ def decode(ladders: str, contents: str, workers: str) -> None:
 
 def _difference(one: Path, other: Path) -> float:
     """Largest difference of two tables' features in the rows that both have; ends the program where it is more than they allow themselves."""
-    compared = compare_tables(
-        one, other, key=("clip_name",), ignore=frozenset({"feature_backend"}), clips=None, backends=("cuda", "cuda")
-    )
+    ignore = frozenset({"run_id", "feature_backend"})
+    compared = compare_tables(one, other, key=("clip_name",), ignore=ignore, clips=None, backends=("cuda", "cuda"))
     if not compared.rows or compared.only_made_again:
         sys.exit(f"{other.parent.name}: not the rows of {one.parent.name}")
     for each in compared.differences:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import shutil
 import subprocess
 import sys
@@ -12,8 +11,7 @@ from typing import Any
 import pytest
 
 import corekit
-from corekit.features.registry import REGISTRY
-from corekit.schema import STATISTICS
+from corekit.driver.replay.compare import compare_tables
 from tests.shared_data import SHARED, needs_shared
 
 torch = pytest.importorskip("torch")
@@ -25,7 +23,6 @@ CASES: dict[str, dict[str, Any]] = {
     "konvid": {"pairing": "synthetic"},
     "netflix": {"pairing": "fr", "identity": "compute", "include_references": True},
 }
-OF_THE_RUN = {"run_id", "timestamp", "encode_time_ms", "score_time_ms", "feature_backend"}
 
 
 @needs_shared
@@ -46,12 +43,12 @@ def test_the_table_is_that_of_the_cpu_backend(corpus: str, decode: str, tmp_path
                 limit=None if ON_GPU else 1, **CASES[corpus],
             )
         )  # fmt: skip
-        tables.append(corekit.read_table(out).data.to_pylist())
-    ours, theirs = tables
-    assert len(ours) == len(theirs) > 0
-    for row, expected in zip(ours, theirs, strict=True):
-        for name in row.keys() - OF_THE_RUN:
-            assert _same(name, row[name], expected[name]), (row["clip_name"], name, row[name], expected[name])
+        tables.append(out)
+    ignore = frozenset({"run_id", "feature_backend"})
+    compared = compare_tables(*tables, key=("clip_name",), ignore=ignore, clips=None, backends=("cpu", "cuda"))
+    assert compared.rows > 0
+    assert not compared.only_recorded and not compared.only_made_again
+    assert [each for each in compared.differences if not each.within] == []
 
 
 def _root(corpus: str, tmp_path: Path) -> Path:
@@ -62,15 +59,3 @@ def _root(corpus: str, tmp_path: Path) -> Path:
     unpack = [sys.executable, str(tmp_path / corpus / "unpack.py")]
     subprocess.run(unpack, check=True, capture_output=True)
     return tmp_path / corpus
-
-
-def _same(column: str, value: Any, expected: Any) -> bool:
-    """Equal, or a feature within its tolerance."""
-    if value == expected:
-        return True
-    feature = next((column.removesuffix(f"_{each}") for each in STATISTICS if column.endswith(f"_{each}")), "")
-    if feature not in REGISTRY or not isinstance(value, float):
-        return False
-    return math.isclose(value, expected, rel_tol=0.0, abs_tol=REGISTRY[feature].tolerance) or (
-        math.isnan(value) and math.isnan(expected)
-    )
