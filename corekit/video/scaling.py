@@ -11,7 +11,7 @@ import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -32,8 +32,8 @@ _ONE = 1 << 15
 _GREY = 1 << 12
 """What dark samples are in 15 bits, for weights below zero."""
 _SMALL = 48
-_KEPT = 8
-"""Scalings that a process remembers; each holds two frames."""
+_KEPT = 64
+"""Scalings that a process remembers, some 100 kB each."""
 
 Integers = npt.NDArray[np.int32]
 
@@ -66,10 +66,16 @@ class Scaling:
     target: FrameFormat
     luma: PlaneTaps
     chroma: PlaneTaps
-    sample: Planes = field(repr=False)
-    """A frame of noise in the source's format, many of its samples the darkest or the brightest."""
-    scaled: Planes = field(repr=False)
-    """What the scaler makes of it."""
+    digest: bytes
+    """Of what the scaler makes of the sample."""
+
+    def sample(self) -> Planes:
+        """A frame of noise in the source's format, half of its samples the darkest or the brightest."""
+        return _noise(self.source)
+
+    def is_right(self, scaled: Planes) -> bool:
+        """Whether ``scaled`` is what the scaler makes of the sample, to the last bit."""
+        return _digest(scaled) == self.digest
 
 
 class Unscaled(tuple[Plane, Plane, Plane]):
@@ -86,7 +92,7 @@ class Unscaled(tuple[Plane, Plane, Plane]):
 class Scales:
     """Which frames of a clip are left to a backend that scales them itself.
 
-    ``trusted`` is asked of each scaling: whether the backend's gives the sample's samples.
+    ``trusted`` is asked of each scaling: whether what the backend makes of its sample is right.
     """
 
     def __init__(self, trusted: Callable[[Scaling], bool]) -> None:
@@ -145,23 +151,23 @@ def measure(frame: VideoFrame, source: FrameFormat, target: FrameFormat) -> Scal
     down = _taps(frame, source.height, target.height, source.chroma, axis=0)
     if across is None or down is None:
         return None
-    y, cb, cr = (_noise(shape, source) for shape in source.shapes)
     luma, chroma = (PlaneTaps(across[plane], down[plane]) for plane in (0, 1))
-    scaled = _scaled(frame, (y, cb, cr), source, target, pix_fmt=frame.format.name)
+    scaled = _scaled(frame, _noise(source), source, target, pix_fmt=frame.format.name)
     key = (
         source,
         target,
         frame.format.name,
         _digest([array for taps in (*across, *down) for array in (taps.start, taps.weights)]),
     )
-    return Scaling(key, source, target, luma, chroma, (y, cb, cr), scaled)
+    return Scaling(key, source, target, luma, chroma, _digest(scaled))
 
 
-def _noise(shape: tuple[int, int], fmt: FrameFormat) -> Any:
-    """Samples of which half are the darkest or the brightest: sums that go out of bounds are among theirs."""
+def _noise(fmt: FrameFormat) -> Planes:
+    """A frame of which half the samples are the darkest or the brightest: sums that go out of bounds are among theirs."""
     random, top = np.random.default_rng(16), (1 << fmt.bit_depth) - 1
-    samples = random.integers(-top // 2, top + top // 2, shape).clip(0, top)
-    return samples.astype(np.uint8 if fmt.bit_depth == 8 else np.uint16)
+    dtype: Any = np.uint8 if fmt.bit_depth == 8 else np.uint16
+    y, cb, cr = (random.integers(-top // 2, top + top // 2, shape).clip(0, top).astype(dtype) for shape in fmt.shapes)
+    return y, cb, cr
 
 
 def _scaled(
@@ -178,10 +184,8 @@ def _scaled(
 
 def _properties(frame: VideoFrame, source: FrameFormat) -> bytes:
     """A digest that tells frames apart that are scaled differently."""
-    random = np.random.default_rng(17)
     small, large = FrameFormat(32, 32, 14, source.chroma), FrameFormat(40, 44, 14, source.chroma)
-    y, cb, cr = (random.integers(0, 1 << 14, shape).astype(np.uint16) for shape in small.shapes)
-    return _digest(_scaled(frame, (y, cb, cr), small, large))
+    return _digest(_scaled(frame, _noise(small), small, large))
 
 
 def _digest(arrays: Iterable[npt.NDArray[Any]]) -> bytes:

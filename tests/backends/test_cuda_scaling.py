@@ -14,7 +14,7 @@ from corekit.backends.base import DeviceLost
 from corekit.backends.cuda import CudaExtractor, CudaOptions, open_device
 from corekit.features.tensor.scaling import FrameScaler
 from corekit.model import FrameFormat
-from corekit.video.scaling import Scaling, measure
+from corekit.video.scaling import PlaneTaps, Scaling, Taps, measure
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 SMALL, LARGE = FrameFormat(40, 30, 8, "420"), FrameFormat(64, 48, 8, "420")
@@ -30,11 +30,12 @@ def test_a_scaling_is_taken_that_gives_the_samples() -> None:
     assert isinstance(cuda_scaling.scaler_for(scaling_of(SMALL, LARGE), DEVICE), FrameScaler)
 
 
-def test_one_sample_that_differs_is_enough_to_leave_it_to_the_cpu() -> None:
+def test_weights_that_are_wrong_by_the_least_are_not_used() -> None:
     scaling = scaling_of(SMALL, LARGE)
-    scaled = [plane.copy() for plane in scaling.scaled]
-    scaled[2][-1, -1] ^= 1
-    assert cuda_scaling.scaler_for(replace(scaling, scaled=(scaled[0], scaled[1], scaled[2])), DEVICE) is None
+    weights = scaling.chroma.across.weights.copy()
+    weights[:, :2] += [1, -1]
+    changed = replace(scaling, chroma=PlaneTaps(Taps(scaling.chroma.across.start, weights), scaling.chroma.down))
+    assert cuda_scaling.scaler_for(changed, DEVICE) is None
 
 
 def test_larger_frames_are_left_to_the_cpu() -> None:
