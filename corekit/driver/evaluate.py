@@ -13,8 +13,10 @@ from corekit.driver import provenance
 from corekit.driver.parents import Parent, look_at, refuse_changed
 from corekit.driver.publish import provenance_time
 from corekit.driver.train.artefacts import (
+    EVALUATION,
     MANIFEST,
     PREDICTIONS,
+    check_evaluation,
     parent_records,
     report_files,
     write_files,
@@ -42,7 +44,6 @@ from corekit.table import source_date_epoch
 
 Rows = Literal["auto", "test", "all"]
 
-EVALUATION = "evaluation.manifest.json"
 _FILES = ("report.json", "report.html", "folds.json", PREDICTIONS)
 _ENTRY = "corekit/driver/evaluate.py"
 
@@ -85,14 +86,18 @@ def evaluate(options: EvaluateOptions) -> EvaluateResult:
     Raises
     ------
     UsageError
-        There is no model, a column of it is not in the table, or the rows are those that it learnt from.
+        There is no model, a table cannot be read or has not its columns, the rows are those that it learnt from, or the folder is
+        a training's.
     CorpusError
         Labels or features have no value in some rows.
     """
     if not options.tables:
         raise UsageError("nothing to evaluate on: name a table")
+    if options.seed < 0:
+        raise UsageError(f"--seed {options.seed}: give 0 or more")
     started, clock = provenance_time(), time.monotonic()
     model = load_model(options.model)
+    check_evaluation(options.folder, options.tables)
     with locked(options.folder / "evaluation"):
         tables = [path.absolute() for path in options.tables]
         paths = [model.path, *tables]

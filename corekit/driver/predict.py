@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,7 @@ from corekit.driver.options import RunOptions
 from corekit.driver.parents import look_at, refuse_changed
 from corekit.driver.publish import provenance_time
 from corekit.driver.tasks import Done, Failed, Job, Settings, Task
-from corekit.driver.train.artefacts import parent_records
+from corekit.driver.train.artefacts import EVALUATION, FILES, MANIFEST, check_inputs, parent_records, refuse_overwriting
 from corekit.driver.train.data import TableView, read_tables
 from corekit.driver.train.model import TrainedModel, load_model, outside_range
 from corekit.errors import BackendError, ClipError, CorpusError, UsageError
@@ -30,6 +30,8 @@ from corekit.manifest import (
     Roots,
     TableRecord,
     TimingRecord,
+    known_manifest,
+    manifest_beside,
     manifest_path,
     sealed,
     settle,
@@ -179,6 +181,8 @@ def _measure(
 
 def _clip(path: Path) -> Clip:
     absolute = path.absolute()
+    if absolute.is_dir():
+        raise UsageError(f"{path} is a folder; name a clip, or a table (Parquet, CSV or JSONL)")
     if not absolute.is_file():
         raise UsageError(f"{path}: there is no such clip")
     relative = absolute.relative_to(absolute.anchor).as_posix()
@@ -240,6 +244,7 @@ def predict_table(model_path: Path, tables: tuple[Path, ...]) -> Scores:
         A feature has no value in some rows and the model does not impute.
     """
     model = load_model(model_path)
+    check_inputs(tables)
     view = TableView(read_tables(tables), ", ".join(map(str, tables)))
     names = [entry.name for entry in model.record.inputs]
     for name in names:
@@ -292,12 +297,18 @@ class PredictTableOptions(Struct, frozen=True, kw_only=True):
 
 
 def write_scores(options: PredictTableOptions) -> Scores:
-    """Score the rows of tables and write them as Parquet with a manifest; errors as of ``predict_table``."""
+    """Score the rows of tables and write them as Parquet with a manifest.
+
+    Errors as of ``predict_table``; ``UsageError`` also where the scores would take the place of a table or of a model's file.
+    """
     started, clock = provenance_time(), time.monotonic()
     out = options.out.absolute()
     if out.suffix != ".parquet":
         raise UsageError(f"--out {options.out}: give a name that ends in .parquet")
-    paths = [load_model(options.model).path, *(path.absolute() for path in options.tables)]
+    model = load_model(options.model)
+    paths = [model.path, *(path.absolute() for path in options.tables)]
+    check_inputs(options.tables)
+    _refuse_overwriting(out, model, options.tables)
     with locked(out):
         settle(manifest_path(out), [out])
         parents = look_at(paths)
@@ -338,8 +349,28 @@ def write_scores(options: PredictTableOptions) -> Scores:
             environment=provenance.environment_record("cpu"),
             counters={"rows": len(scores.rows)},
             timings=TimingRecord(started=started, finished=finished, wall_s=round(time.monotonic() - clock, 3)),
-            model_id=load_model(options.model).record.model_id,
+            model_id=model.record.model_id,
         )
         write_atomic(manifest_path(out), sealed(manifest, roots))
         publish(out)
     return scores
+
+
+def _refuse_overwriting(out: Path, model: TrainedModel, tables: Sequence[Path]) -> None:
+    """Refuse scores, or a manifest of them, in the place of a table, of its manifest, or of what a training or evaluation wrote."""
+    written = [out, manifest_path(out)]
+    refuse_overwriting(written, [*tables, *filter(None, map(_own_manifest, tables))])
+    folder = out.parent.resolve()
+    own = folder == model.path.parent.resolve() or any((folder / name).exists() for name in (MANIFEST, EVALUATION))
+    if own and {path.name for path in written} & {*FILES, MANIFEST, EVALUATION}:
+        raise UsageError(
+            f"--out {out}: that is the name of a file of the model or evaluation there; choose another --out"
+        )
+
+
+def _own_manifest(table: Path) -> Path | None:
+    """The manifest beside a table that speaks of it, and not of another file of that stem."""
+    beside = manifest_beside(table)
+    known = known_manifest(beside) if beside else None
+    speaks = known is not None and table.name in {artefact.file for artefact in known.artefacts.values()}
+    return beside if speaks else None

@@ -20,6 +20,7 @@ from corekit.driver.train.model import TrainedModel
 from corekit.driver.train.options import TrainOptions
 from corekit.driver.train.page import report_page
 from corekit.driver.train.report import FoldRecord, PredictionRow, TrainReport
+from corekit.errors import UsageError
 from corekit.files import prepare, publish, write_atomic
 from corekit.manifest import (
     AnyManifest,
@@ -41,10 +42,12 @@ M = TypeVar("M", bound=AnyManifest)
 
 _ENTRY = "corekit/driver/train/job.py"
 MANIFEST = "model.manifest.json"
+EVALUATION = "evaluation.manifest.json"
 FILES = (
     "model.onnx", "model.safetensors", "card.md", "report.json", "report.html", "predictions.parquet", "folds.json",
 )  # fmt: skip
 """What a folder holds beside its manifest."""
+MODEL_FILES = FILES[:2]
 PREDICTIONS = "predictions.parquet"
 
 PREDICTION_COLUMNS = (
@@ -86,8 +89,81 @@ class WrittenFolder(Struct, frozen=True):
     manifest_path: Path
 
 
+def check_inputs(tables: Sequence[Path]) -> None:
+    """Refuse tables that are not there or cannot be read, before anything is written.
+
+    Raises
+    ------
+    UsageError
+        Names the file.
+    """
+    for path in tables:
+        if path.is_dir():
+            reason = "is a folder"
+        elif not path.is_file():
+            reason = "does not exist"
+        else:
+            try:
+                path.open("rb").close()
+                continue
+            except OSError as error:
+                reason = f"cannot be read ({error.strerror})"
+        raise UsageError(f"{path} {reason}; name a table (Parquet, CSV or JSONL)")
+
+
+def check_training(folder: Path, tables: Sequence[Path]) -> None:
+    """Refuse a training whose files would take the place of its own tables or of an evaluation.
+
+    Raises
+    ------
+    UsageError
+        A table cannot be read or would be written over, or the folder holds an evaluation.
+    """
+    check_inputs(tables)
+    if (folder / EVALUATION).exists():
+        raise UsageError(
+            f"--out {folder}: it holds an evaluation, and a training would write over its report; choose another --out"
+        )
+    refuse_overwriting([folder / name for name in (*FILES, MANIFEST)], tables)
+
+
+def check_evaluation(folder: Path, tables: Sequence[Path]) -> None:
+    """Refuse an evaluation whose files would take the place of its own tables or of a training's; errors as of ``check_training``."""
+    check_inputs(tables)
+    if (folder / MANIFEST).exists() or holds_model(folder):
+        raise UsageError(
+            f"--out {folder}: it holds a training, and an evaluation would write over its report; choose another --out"
+        )
+    refuse_overwriting([folder / name for name in (*FILES, EVALUATION)], tables)
+
+
+def refuse_overwriting(outputs: Sequence[Path], inputs: Sequence[Path]) -> None:
+    """Refuse to write over what is read.
+
+    Raises
+    ------
+    UsageError
+        Names the file.
+    """
+    written = {path.resolve() for path in outputs}
+    for path in inputs:
+        if path.resolve() in written:
+            raise UsageError(f"{path} is an input, and this command would write over it; choose another --out")
+
+
+def holds_model(folder: Path) -> bool:
+    """Whether a folder holds a model, with or without its manifest."""
+    return any((folder / name).exists() for name in MODEL_FILES)
+
+
 def write_folder(folder: Path, contents: Contents, *, started: str, wall_s: float) -> WrittenFolder:
-    """Write a training's folder; what an older training left goes."""
+    """Write a training's folder; what an older training left goes.
+
+    A training without a model (a required gate was missed) leaves an older model where it is, with its report: its own report
+    goes to ``<folder>.missed``.
+    """
+    while contents.model is None and holds_model(folder):
+        folder = folder.with_name(f"{folder.name}.missed")
     path = folder / MANIFEST
 
     def manifest(artefacts: dict[str, Artefact], roots: Roots) -> TrainManifest:

@@ -13,7 +13,7 @@ from msgspec import Struct
 import corekit
 from corekit.driver.parents import look_at, refuse_changed
 from corekit.driver.publish import provenance_time
-from corekit.driver.train.artefacts import Contents, write_folder
+from corekit.driver.train.artefacts import Contents, check_training, write_folder
 from corekit.driver.train.baselines import MetadataBaseline
 from corekit.driver.train.data import Selection, TableView, TrainData, load, read_tables
 from corekit.driver.train.evaluation import (
@@ -72,13 +72,14 @@ def train(options: TrainOptions, *, tell: Tell | None = None) -> TrainResult:
     started, clock = provenance_time(), time.monotonic()
     _check_model(options.model)
     identity = _Identity(options)
+    check_training(identity.folder, [*identity.tables, *([options.cross_table] if options.cross_table else [])])
     with locked(identity.folder / "model"):
         job = _Job(options, identity, tell or (lambda done, count: None))
         job.run()
         written = write_folder(identity.folder, job.contents(), started=started, wall_s=time.monotonic() - clock)
     if job.missed:
         raise GateError(
-            f"no model was written: {job.missed} (--require-gate); the report is {identity.folder / 'report.html'}"
+            f"no model was written: {job.missed} (--require-gate); the report is {written.manifest_path.with_name('report.html')}"
         )
     return TrainResult(
         folder=identity.folder, report=job.report, manifest=written.manifest, manifest_path=written.manifest_path

@@ -1,0 +1,135 @@
+"""What evaluation, prediction and training refuse to write over, and inputs that they cannot read."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from corekit import GateError, UsageError, train
+from corekit.driver.evaluate import EvaluateOptions, evaluate
+from corekit.driver.predict import PredictOptions, PredictTableOptions, predict_clip, predict_table, write_scores
+from tests.command import corekit
+from tests.train.clips import columns, options, write_table
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    return write_table(tmp_path / "toy.parquet")
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> Path:
+    """A table of clips that no model here learns."""
+    values = columns(12, seed=5)
+    for name in ("clip_name", "content"):
+        values[name] = [f"other_{value}" for value in values[name]]
+    return write_table(tmp_path / "other.parquet", values)
+
+
+def contents(folder: Path) -> dict[str, str]:
+    """The digest of every file there."""
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
+
+
+def test_scores_never_take_the_place_of_what_they_come_from(table: Path, tmp_path: Path) -> None:
+    model = train(options(table)).folder
+    before, rows = contents(model), table.read_bytes()
+    (tmp_path / "link.parquet").symlink_to(table)
+    for out in (table, tmp_path / "model" / ".." / "toy.parquet", tmp_path / "link.parquet"):
+        with pytest.raises(UsageError, match=r"toy\.parquet is an input, and this command would write over it"):
+            write_scores(PredictTableOptions(model=model, tables=(table,), out=out))
+    for name in ("predictions.parquet", "model.parquet"):
+        with pytest.raises(UsageError, match="that is the name of a file of the model or evaluation there"):
+            write_scores(PredictTableOptions(model=model, tables=(table,), out=model / name))
+    assert (contents(model), table.read_bytes()) == (before, rows)
+
+
+def test_scores_never_take_the_place_of_a_tables_manifest(table: Path, tmp_path: Path) -> None:
+    model = train(options(table)).folder
+    scores = tmp_path / "scores.parquet"
+    write_scores(PredictTableOptions(model=model, tables=(table,), out=scores))
+    write_scores(PredictTableOptions(model=model, tables=(table,), out=scores))
+    manifest = (tmp_path / "scores.manifest.json").rename(tmp_path / "toy.manifest.json")
+    manifest.write_text(manifest.read_text().replace("scores.parquet", "toy.jsonl"))
+    jsonl = tmp_path / "toy.jsonl"
+    jsonl.write_text("{}\n")
+    with pytest.raises(UsageError, match=r"toy\.manifest\.json is an input"):
+        write_scores(PredictTableOptions(model=model, tables=(jsonl,), out=table))
+
+
+def test_an_evaluation_never_takes_the_place_of_a_training(table: Path, other: Path) -> None:
+    model = train(options(table)).folder
+    before = contents(model)
+    with pytest.raises(UsageError, match="it holds a training, and an evaluation would write over its report"):
+        evaluate(EvaluateOptions(model=model, tables=(other,), out=model))
+    assert contents(model) == before
+    (model / "model.manifest.json").unlink()
+    with pytest.raises(UsageError, match="it holds a training"):
+        evaluate(EvaluateOptions(model=model, tables=(other,), out=model))
+
+
+def test_a_training_never_takes_the_place_of_its_table_or_of_an_evaluation(table: Path, other: Path) -> None:
+    model = train(options(table)).folder
+    own = write_table(model / "predictions.parquet")
+    before = contents(model)
+    for more in ({}, {"protocol": f"cross:{own}"}):
+        with pytest.raises(UsageError, match=r"predictions\.parquet is an input, and this command would write over it"):
+            train(options(other if more else own, out=model, **more))
+    assert contents(model) == before
+    evaluation = evaluate(EvaluateOptions(model=model, tables=(other,))).folder
+    before = contents(evaluation)
+    with pytest.raises(UsageError, match="it holds an evaluation, and a training would write over its report"):
+        train(options(table, out=evaluation))
+    with pytest.raises(UsageError, match=r"predictions\.parquet is an input"):
+        evaluate(EvaluateOptions(model=model, tables=(evaluation / "predictions.parquet",), out=evaluation))
+    assert contents(evaluation) == before
+
+
+def test_a_missed_gate_leaves_the_older_model(table: Path, tmp_path: Path) -> None:
+    model = train(options(table)).folder
+    before = contents(model)
+    limits = tmp_path / "gates.toml"
+    limits.write_text("srocc = 1.0\n")
+    missed = tmp_path / "model.missed"
+    for _ in range(2):
+        with pytest.raises(GateError) as caught:
+            train(options(table, require_gate=True, gate=limits))
+        assert str(caught.value).endswith(f"the report is {missed / 'report.html'}")
+        assert contents(model) == before
+    written = set(contents(missed))
+    assert "report.html" in written and not written & {"model.onnx", "model.safetensors", "card.md"}
+
+
+def test_tables_and_clips_that_cannot_be_read(table: Path, tmp_path: Path) -> None:
+    model = train(options(table)).folder
+    folder = tmp_path / "folder.parquet"
+    folder.mkdir()
+    before = {path.name for path in tmp_path.iterdir()}
+    for path, reason in ((tmp_path / "none.parquet", "does not exist"), (folder, "is a folder")):
+        said = rf"{path.name} {reason}; name a table \(Parquet, CSV or JSONL\)"
+        with pytest.raises(UsageError, match=said):
+            evaluate(EvaluateOptions(model=model, tables=(path,)))
+        with pytest.raises(UsageError, match=said):
+            write_scores(PredictTableOptions(model=model, tables=(path,), out=tmp_path / "scores.parquet"))
+        with pytest.raises(UsageError, match=said):
+            predict_table(model, (path,))
+        with pytest.raises(UsageError, match=said):
+            train(options(path, out=tmp_path / "fresh"))
+    with pytest.raises(UsageError, match="is a folder; name a clip"):
+        predict_clip(PredictOptions(model=model, clip=tmp_path))
+    assert {path.name for path in tmp_path.iterdir()} == before
+
+
+def test_a_seed_below_zero(table: Path, other: Path) -> None:
+    model = train(options(table)).folder
+    with pytest.raises(UsageError, match="--seed -1: give 0 or more"):
+        evaluate(EvaluateOptions(model=model, tables=(other,), seed=-1))
+
+
+def test_the_command_says_it_in_a_sentence(table: Path, tmp_path: Path) -> None:
+    model = train(options(table)).folder
+    done = corekit("predict", model, "none.parquet", "--out", "scores.parquet", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr == "corekit: none.parquet does not exist; name a table (Parquet, CSV or JSONL)\n"
