@@ -65,6 +65,8 @@ def evaluate(
         return 0
     for warning in report.warnings:
         click.echo(f"warning: {warning}", err=True)
+    for note in report.notes:
+        click.echo(f"note: {note}", err=True)
     click.echo(
         f"{report.model_id} on {report.n} clips of {report.n_groups} {report.protocol.group}s; {words.protocol(report)}"
     )

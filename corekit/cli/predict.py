@@ -57,6 +57,9 @@ def predict(
       corekit predict my_mos_head clips.parquet --out scores.parquet
     """
     if what.suffix.lower() in _TABLES:
+        for option, given in (("--reference", reference is not None), ("--value", values)):
+            if given:
+                raise UsageError(f"{option}: {what} is a table, whose columns are the inputs; give it with a clip")
         return _of_table(model, what, out, as_json=as_json)
     if out is not None:
         raise UsageError(f"--out {out}: the score of one clip is printed, not written; give a table, or use --json")

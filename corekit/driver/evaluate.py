@@ -25,7 +25,7 @@ from corekit.driver.train.data import Selection, TableView, TrainData, load, rea
 from corekit.driver.train.evaluation import FoldResult, Sums, fold_record
 from corekit.driver.train.features import SETS
 from corekit.driver.train.job import code_sha256
-from corekit.driver.train.model import TrainedModel, load_model, outside_range
+from corekit.driver.train.model import TrainedModel, load_model, outside_range, require
 from corekit.driver.train.report import Protocol, TrainReport
 from corekit.driver.train.summing import Told, make_report, sha256_of
 from corekit.errors import CorpusError, UsageError
@@ -97,6 +97,7 @@ def evaluate(options: EvaluateOptions) -> EvaluateResult:
         raise UsageError(f"--seed {options.seed}: give 0 or more")
     started, clock = provenance_time(), time.monotonic()
     model = load_model(options.model)
+    require("matplotlib", "train", "evaluating")
     check_evaluation(options.folder, options.tables)
     with locked(options.folder / "evaluation"):
         tables = [path.absolute() for path in options.tables]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -45,6 +46,7 @@ Values = npt.NDArray[np.float64]
 
 _ENTRY = "corekit/driver/predict.py"
 _LISTED = 4
+_MOST_NAMED = 12
 
 
 class PredictOptions(Struct, frozen=True, kw_only=True):
@@ -84,11 +86,12 @@ def predict_clip(options: PredictOptions) -> Prediction:
     Raises
     ------
     UsageError
-        There is no model, or it needs an input that neither the clip nor the options give.
+        There is no model, it needs an input that neither the clip nor the options give, or one is given that it has not.
     ClipError
         The clip or its reference cannot be read or compared.
     """
     model = load_model(options.model)
+    _check_values(model, options.values)
     clip = _clip(options.clip)
     reference = _clip(options.reference) if options.reference else None
     measurement, backend = _measure(options, clip, reference, _needed(model, options))
@@ -120,6 +123,18 @@ def predict_clip(options: PredictOptions) -> Prediction:
         backend=backend,
         warnings=warnings,
     )
+
+
+def _check_values(model: TrainedModel, values: Mapping[str, float]) -> None:
+    names = [entry.name for entry in model.record.inputs]
+    for name, value in values.items():
+        if name not in names:
+            raise UsageError(
+                f"--value {name}: {model.record.model_id} has no such input; it has {', '.join(names[:_MOST_NAMED])}"
+                + (", ..." if len(names) > _MOST_NAMED else "")
+            )
+        if not math.isfinite(value):
+            raise UsageError(f"--value {name}={value}: give a finite number")
 
 
 def _needed(model: TrainedModel, options: PredictOptions) -> tuple[str, ...]:
@@ -269,7 +284,18 @@ def predict_table(model_path: Path, tables: tuple[Path, ...]) -> Scores:
         }
         for clip, score, count in zip(clips, scores, outside, strict=True)
     ]
-    return Scores(what=model.output, rows=rows, warnings=[*model.record.warnings, *outside_range(model, x)])
+    warnings = [*model.record.warnings, *outside_range(model, x), *_filled(names, x)]
+    return Scores(what=model.output, rows=rows, warnings=warnings)
+
+
+def _filled(names: Sequence[str], x: Values) -> list[str]:
+    """One sentence on inputs that the model fills with its medians, or nothing; ``x`` has shape ``(n, n_features)``."""
+    counts = (~np.isfinite(x)).sum(axis=0)
+    told = [f"{name} in {count} of {len(x)} rows" for name, count in zip(names, counts, strict=True) if count]
+    if not told:
+        return []
+    more = f" and {len(told) - _LISTED} more" if len(told) > _LISTED else ""
+    return [f"the median of the training rows stands in for {', '.join(told[:_LISTED])}{more}"]
 
 
 def score_columns(what: str) -> tuple[Column, ...]:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from corekit import GateError, UsageError, train
@@ -21,11 +24,13 @@ def table(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def other(tmp_path: Path) -> Path:
-    """A table of clips that no model here learns."""
-    values = columns(12, seed=5)
-    for name in ("clip_name", "content"):
-        values[name] = [f"other_{value}" for value in values[name]]
-    return write_table(tmp_path / "other.parquet", values)
+    return write_table(tmp_path / "other.parquet", strangers())
+
+
+def strangers() -> dict[str, Any]:
+    """Columns of clips that no model here learns."""
+    values = columns(seed=5)
+    return {**values, **{name: [f"other_{value}" for value in values[name]] for name in ("clip_name", "content")}}
 
 
 def contents(folder: Path) -> dict[str, str]:
@@ -133,3 +138,52 @@ def test_the_command_says_it_in_a_sentence(table: Path, tmp_path: Path) -> None:
     done = corekit("predict", model, "none.parquet", "--out", "scores.parquet", cwd=tmp_path)
     assert done.returncode == 2
     assert done.stderr == "corekit: none.parquet does not exist; name a table (Parquet, CSV or JSONL)\n"
+
+
+def test_notes_are_printed(tmp_path: Path, other: Path) -> None:
+    mos = columns()["mos"].copy()
+    mos[4] = np.nan
+    model = train(options(write_table(tmp_path / "t.parquet"), features="adm2")).folder
+    table = write_table(tmp_path / "gaps.parquet", {**strangers(), "mos": mos})
+    done = corekit("evaluate", model, table, "--drop-missing")
+    assert done.returncode == 0
+    assert "note: 1 of 90 rows (1.11 %) were left out (--drop-missing), the first: other_c01_b_mid.mp4\n" in done.stderr
+
+
+def test_medians_that_stand_in_for_a_tables_values_are_said(tmp_path: Path, table: Path) -> None:
+    model = train(options(table, impute="median")).folder
+    gaps = columns()["adm2_mean"].copy()
+    gaps[[2, 5, 7]] = np.nan
+    assert predict_table(model, (table,)).warnings == []
+    assert predict_table(model, (write_table(tmp_path / "gaps.parquet", {"adm2_mean": gaps}),)).warnings == [
+        "the median of the training rows stands in for adm2_mean in 3 of 90 rows"
+    ]
+
+
+def test_values_that_the_model_does_not_take(tmp_path: Path, table: Path) -> None:
+    model = train(options(table, features="width,adm2")).folder
+    clip = tmp_path / "a.mkv"
+    clip.write_bytes(b"not looked at")
+    with pytest.raises(UsageError, match=r"--value f9: toy_mos_head has no such input; it has width, adm2_mean$"):
+        predict_clip(PredictOptions(model=model, clip=clip, values={"f9": 1.0}))
+    for text in ("inf", "nan"):
+        done = corekit("predict", model, clip, "--value", f"width={text}")
+        assert (done.returncode, done.stderr) == (2, f"corekit: --value width={text}: give a finite number\n")
+    for option, given in (("--value", "width=3"), ("--reference", clip)):
+        done = corekit("predict", model, table, option, given)
+        assert done.returncode == 2
+        assert (
+            done.stderr == f"corekit: {option}: {table} is a table, whose columns are the inputs; give it with a clip\n"
+        )
+
+
+@pytest.mark.parametrize("package", ["safetensors", "matplotlib"])
+def test_a_missing_package_is_named(table: Path, other: Path, monkeypatch: pytest.MonkeyPatch, package: str) -> None:
+    model = train(options(table)).folder
+    monkeypatch.setitem(sys.modules, package, None)
+    said = rf"needs {package}, which is not installed; pip install 'corekit\[train\]'"
+    with pytest.raises(UsageError, match=said):
+        evaluate(EvaluateOptions(model=model, tables=(other,)))
+    if package == "safetensors":
+        with pytest.raises(UsageError, match=said):
+            predict_table(model, (table,))

@@ -28,7 +28,7 @@ from corekit.driver.train.evaluation import (
 )
 from corekit.driver.train.features import SETS
 from corekit.driver.train.gates import all_passed, check_gates, read_gates
-from corekit.driver.train.model import ModelInput, ModelRecord, TrainedModel
+from corekit.driver.train.model import ModelInput, ModelRecord, TrainedModel, require
 from corekit.driver.train.options import TrainOptions
 from corekit.driver.train.protocol import folds_sha256, make_folds, small_groups, test_groups
 from corekit.driver.train.report import Gate, Protocol, TrainReport
@@ -90,9 +90,9 @@ def _check_model(name: str) -> None:
     if name != AUTO and name not in MODELS:
         raise UsageError(f"--model {name}: no such model; give {AUTO}, {', '.join(MODELS)}")
     for package, extra in (("sklearn", "train"), ("onnx", "train"), ("safetensors", "train"), ("matplotlib", "train")):
-        _require(package, extra)
+        require(package, extra, "training")
     if name != AUTO and MODELS[name].needs_torch:
-        _require("torch", "mlp")
+        require("torch", "mlp", "training")
 
 
 def _check_size(name: str, rows: int) -> None:
@@ -103,13 +103,6 @@ def _check_size(name: str, rows: int) -> None:
             f"--model {name}: {rows} rows are more than the {most} that it learns from in reasonable time; choose {small} or {AUTO}, or a "
             "smaller table"
         )
-
-
-def _require(package: str, extra: str) -> None:
-    import importlib.util
-
-    if importlib.util.find_spec(package) is None:
-        raise UsageError(f"training needs {package}, which is not installed; pip install 'corekit[{extra}]'")
 
 
 class _Identity:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -151,14 +152,28 @@ class _Described(Struct):
     head: dict[str, Any]
 
 
+def require(package: str, extra: str, what: str) -> None:
+    """Refuse to go on without a package of an extra; ``what`` needs it.
+
+    Raises
+    ------
+    UsageError
+        Says how to install it.
+    """
+    if find_spec(package) is None:
+        raise UsageError(f"{what} needs {package}, which is not installed; pip install 'corekit[{extra}]'")
+
+
 def load_model(path: Path) -> TrainedModel:
     """Read a model: the folder that `corekit train` wrote, or a file in it (the ONNX file's twin is read).
 
     Raises
     ------
     UsageError
-        There is no model, or it is not one of ours.
+        There is no model, it is not one of ours, or the packages that read it are not installed.
     """
+    for package in ("safetensors", "scipy"):
+        require(package, "train", "reading a model")
     from safetensors import SafetensorError, safe_open
 
     file = path / "model.safetensors" if path.is_dir() else path.with_suffix(".safetensors")
