@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from hashlib import file_digest
 from pathlib import Path
@@ -26,6 +27,8 @@ from corekit.manifest import (
 )
 
 MANIFEST_SUFFIX = ".json"
+DAMAGED = "damaged"
+"""Stands for the digest of what an archive holds but does not give."""
 
 
 class Places(Struct, frozen=True, kw_only=True):
@@ -52,9 +55,17 @@ class Link:
         return str(type(self.manifest).__struct_config__.tag)
 
     @property
-    def seal(self) -> bool | None:
-        """Whether the file is as it was sealed; None of version 1, which was not."""
-        return seal_holds(self.content)
+    def sealed(self) -> bool:
+        """Whether manifests of its version carry a digest of themselves."""
+        return self.manifest.schema != "corekit-manifest-1"
+
+    @property
+    def fault(self) -> str:
+        """How the file is not as it was sealed, in one clause; empty where it is, or never was sealed."""
+        holds = seal_holds(self.content)
+        if holds is False:
+            return "it was edited: its digest of itself does not hold"
+        return "it was edited: its digest of itself is gone" if holds is None and self.sealed else ""
 
     def path_of(self, text: str) -> Path | None:
         """Where a path of the manifest is here; None where its root is not known."""
@@ -111,7 +122,7 @@ def open_link(path: Path, places: Places) -> Link:
     IntegrityError
         The manifest cannot be read.
     """
-    absolute = path.absolute()
+    absolute = place_of(path)
     if absolute.is_dir():
         found = next(
             (absolute / n for n in ("model.manifest.json", "evaluation.manifest.json") if (absolute / n).is_file()),
@@ -130,6 +141,11 @@ def open_link(path: Path, places: Places) -> Link:
     return Link(beside, places)
 
 
+def place_of(path: Path) -> Path:
+    """An absolute path without ``..``, which only the file system resolves rightly; links are left as they are named otherwise."""
+    return path.resolve() if ".." in path.parts else path.absolute()
+
+
 def is_manifest(path: Path) -> bool:
     """Whether a file is one of our manifests, readable or damaged, and not an artefact."""
     if not path.is_file() or path.suffix != MANIFEST_SUFFIX:
@@ -143,18 +159,24 @@ def is_manifest(path: Path) -> bool:
 
 
 def sha256_at(path: Path) -> str | None:
-    """SHA-256 of a file, or of a member of a zip archive on the way; None where there is neither."""
+    """SHA-256 of a file, or of a member of a zip archive on the way; None where there is neither, ``DAMAGED`` where it cannot be unpacked."""
     if path.is_file():
         return sha256_file(path)
     for archive in path.parents:
         if archive.is_file() and zipfile.is_zipfile(archive):
-            with zipfile.ZipFile(archive) as opened:
-                name = path.relative_to(archive).as_posix()
-                if name not in opened.namelist():
-                    return None
-                with opened.open(name) as member:
-                    return file_digest(member, "sha256").hexdigest()  # type: ignore[arg-type]
+            try:
+                return _sha256_in(archive, path.relative_to(archive).as_posix())
+            except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError):
+                return DAMAGED
     return None
+
+
+def _sha256_in(archive: Path, name: str) -> str | None:
+    with zipfile.ZipFile(archive) as opened:
+        if name not in opened.namelist():
+            return None
+        with opened.open(name) as member:
+            return file_digest(member, "sha256").hexdigest()  # type: ignore[arg-type]
 
 
 class Finder:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from corekit.driver.chain import Link, Places, open_link
+from corekit.driver.chain import Link, Places, open_link, place_of
+from corekit.errors import IntegrityError
 from corekit.manifest import EvaluateManifest, Manifest, ParentRecord, PathRecord, PredictManifest, TrainManifest
 
 _MAIN = ("model-onnx", "clip-table", "frame-table", "v3-jsonl", "predictions")
@@ -36,8 +37,10 @@ def lineage(path: Path, places: Places) -> Node:
     """
     link = open_link(path, places)
     artefacts = list(link.manifest.artefacts.values())
+    if not artefacts:
+        raise IntegrityError(f"{link.path} names no artefact; write it again with the command that made it")
     main = next((a for a in artefacts if a.kind in _MAIN), artefacts[0])
-    one = next((a for a in artefacts if link.artefact_path(a) == path.absolute()), main)
+    one = next((a for a in artefacts if link.artefact_path(a) == place_of(path)), main)
     return _node(link, one.file, one.sha256)
 
 
@@ -55,7 +58,10 @@ def _node(link: Link, name: str, sha256: str) -> Node:
 
 def _parent(link: Link, parent: ParentRecord) -> Node:
     file = link.parent_path(parent)
-    upward = link.parent_link(parent, file)
+    try:
+        upward = link.parent_link(parent, file)
+    except IntegrityError:
+        return Node(name=parent.file, what="file", sha256=parent.sha256, detail="its manifest cannot be read")
     if upward is None:
         lost = "its manifest is not found" if parent.manifest_sha256 else "no manifest lay beside it"
         return Node(name=parent.file, what="file", sha256=parent.sha256, detail=lost)

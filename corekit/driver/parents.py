@@ -58,8 +58,9 @@ def _parent(path: Path) -> Parent:
         manifest_sha256 = sha256_file(beside)
         try:
             manifest = read_manifest(beside)
-            names = {artefact.file: artefact.sha256 for artefact in manifest.artefacts.values()}
-            state = "current" if names.get(path.name) == sha256 else "stale"
+            # By its bytes: a table may have been renamed together with its manifest.
+            digests = {artefact.sha256 for artefact in manifest.artefacts.values()}
+            state = "current" if sha256 in digests else "stale"
         except IntegrityError:
             state = "unreadable"
     return Parent(

@@ -8,8 +8,9 @@ from typing import Literal
 
 from msgspec import Struct
 
-from corekit.driver.chain import Finder, Link, Places, is_manifest, open_link, sha256_at, unreadable
+from corekit.driver.chain import DAMAGED, Finder, Link, Places, is_manifest, open_link, place_of, sha256_at, unreadable
 from corekit.errors import IntegrityError, UsageError
+from corekit.files import sha256_file
 from corekit.manifest import Artefact, PathRecord, TableEnvelope
 
 State = Literal["ok", "changed", "missing", "moved", "replaced"]
@@ -85,9 +86,11 @@ class _Verifier:
             self._add("changed", "manifest", path, unreadable(path.absolute(), error))
             return
         self._link(link, replaced=set())
-        given = path.absolute()
+        given = place_of(path)
         named = {link.path, *link.outputs()}
-        if given.is_file() and not is_manifest(given) and given not in named:
+        digests = {artefact.sha256 for artefact in link.manifest.artefacts.values()}
+        # One that was renamed is known by its bytes.
+        if given.is_file() and not is_manifest(given) and given not in named and sha256_file(given) not in digests:
             self._add("changed", "artefact", given, f"its manifest {link.path.name} does not speak of it")
 
     def _link(self, link: Link, replaced: set[Path]) -> None:
@@ -95,11 +98,10 @@ class _Verifier:
         if link.path in self._seen:
             return
         self._seen.add(link.path)
-        if link.seal is False:
-            self._add("changed", "manifest", link.path, "it was edited: its digest of itself does not hold")
+        if link.fault:
+            self._add("changed", "manifest", link.path, link.fault)
         else:
-            note = "" if link.seal else "version 1 carries no digest of itself"
-            self._add("ok", "manifest", link.path, note)
+            self._add("ok", "manifest", link.path, "" if link.sealed else "version 1 carries no digest of itself")
         self._consistency(link)
         for artefact in link.manifest.artefacts.values():
             self._artefact(link, artefact, replaced)
@@ -157,7 +159,16 @@ class _Verifier:
                 self._add(state, "parent", path, str(found) if found else "this command rewrote it in place")
             else:
                 found = self._file("parent", path, parent.sha256, record.size_bytes if record else None)
-            upward = link.parent_link(parent, found or path)
+            try:
+                upward = link.parent_link(parent, found or path)
+            except IntegrityError as error:
+                self._add(
+                    "changed",
+                    "parent manifest",
+                    path,
+                    f"it cannot be read, and could not when it was recorded ({error})",
+                )
+                continue
             if upward is not None:
                 self._link(upward, replaced | written if path in written else replaced)
             elif parent.manifest_sha256 is not None:
@@ -180,6 +191,8 @@ class _Verifier:
             self._add("moved", what, path, str(found))
         elif digest is None:
             self._add("missing", what, path)
+        elif digest == DAMAGED:
+            self._add("changed", what, path, "its archive is damaged there")
         else:
             self._add("changed", what, path, f"SHA-256 {digest[:12]}..., recorded {sha256[:12]}...")
         return found

@@ -28,7 +28,9 @@ class Roots:
     def add(self, path: Path) -> None:
         """Let the folder of a path be named, where no root holds it yet."""
         absolute = Path(os.path.normpath(path.absolute()))
-        if not any(absolute.is_relative_to(folder) for folder in self._folders.values()):
+        # Everything lies below the root of the file system, which is no folder to write paths from.
+        folders = (folder for folder in self._folders.values() if folder != Path(folder.anchor))
+        if not any(absolute.is_relative_to(folder) for folder in folders):
             name = f"folder{sum(name.startswith('folder') for name in self._folders) + 1}"
             self._folders[name] = absolute.parent
 

@@ -19,7 +19,7 @@ from corekit.driver.enrich import EnrichOptions, enrich
 from corekit.driver.merge import MergeOptions, merge
 from corekit.driver.options import RunOptions
 from corekit.driver.publish import provenance_time
-from corekit.driver.replay.compare import ColumnDifference, compare_tables
+from corekit.driver.replay.compare import ColumnDifference, Compared, compare_tables
 from corekit.driver.run import run
 from corekit.driver.train import TrainOptions, train
 from corekit.errors import CorekitError, GateError, UsageError
@@ -40,6 +40,7 @@ Result = Literal["equal", "within tolerance", "different", "not replayable"]
 
 _TABLES = ("clip-table", "frame-table", "predictions")
 _CLIP_KEY = ("corpus", "clip_name", "encoder", "preset", "crf", "extra_params", "frame_index", "source", "clip")
+_ALTERED = "the recorded file is not the one that its manifest speaks of"
 _OF_BACKEND = frozenset({"feature_backend", "ffmpeg_version", "vmaf_binary_version"})
 """Columns that say who measured."""
 
@@ -111,7 +112,11 @@ def replay(options: ReplayOptions) -> ReplayReport:
         report = _Replay(link, options, Path(scratch)).run()
     if options.attest:
         content = msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n"
-        write_atomic(attestation_path(link.path), content)
+        try:
+            write_atomic(attestation_path(link.path), content)
+        except OSError as error:  # hours of work are not to be lost with it
+            kept = f"this result could not be kept in {attestation_path(link.path)} ({error.strerror})"
+            return msgspec.structs.replace(report, reasons=[*report.reasons, kept])
     return report
 
 
@@ -128,6 +133,8 @@ class _Replay:
         self._finder = Finder(options.places.search)
         self._sampled: frozenset[str] | None = None
         self._reasons: list[str] = []
+        self._missing = 0
+        """Clips that are not there."""
 
     def run(self) -> ReplayReport:
         manifest = self._link.manifest
@@ -153,11 +160,13 @@ class _Replay:
             self._reasons.append(f"the command failed this time: {error}")
         else:
             artefacts = [self._compared(artefact, again) for artefact in self._replayed()]
+        if self._link.fault:
+            self._reasons.append(f"the manifest is not the one that was written: {self._link.fault}")
         return ReplayReport(
             manifest=self._link.path.name,
             manifest_sha256=hashlib.sha256(self._link.content).hexdigest(),
             command=self._link.command,
-            result=_worst([one.result for one in artefacts]) if artefacts else "not replayable",
+            result="different" if self._link.fault else _worst([one.result for one in artefacts] or ["not replayable"]),
             artefacts=artefacts,
             sampled=sorted(self._sampled) if self._sampled is not None else None,
             reasons=self._reasons,
@@ -191,16 +200,18 @@ class _Replay:
         missing = [
             record.path for name, record in self._link.inputs() if name == "clips" and not self._is_there(record.path)
         ]
+        self._missing = len(missing)
         if missing:
             self._reasons.append(
                 f"{len(missing)} clips are not there, the first: {missing[0]}; their rows are not made again"
             )
         options = self._options_of(
             RunOptions,
-            root=str(root), out=str(out), state_dir=None, manifest_out=None, only=list(only), workers=self._options.workers,
+            root=str(root), out=str(out), state_dir=None, manifest_out=None, workers=self._options.workers,
             backend=self._options.backend or manifest.backend.name if manifest.backend.name != "none" else "auto",
             allow_missing=True, max_failures=None, snapshot=None, retry_failed=False, rehash=False, record_host=False,
             **({"device": "auto", "decode": "cpu", "fallback": ""} if self._options.backend else {}),
+            **({"only": list(only)} if only else {}),
         )  # fmt: skip
         result = run(options)
         for failure in result.failures:
@@ -329,12 +340,15 @@ class _Replay:
         made, digest = self._made(artefact, again)
         if digest is None:
             return ArtefactResult(file=artefact.file, result="different", detail="it was not made this time")
+        recorded = self._link.artefact_path(artefact)
+        altered = sha256_at(recorded) not in (artefact.sha256, None)
         if artefact.kind not in _TABLES:
             equal = digest.sha256 == artefact.sha256
             detail = "" if equal else f"SHA-256 {digest.sha256[:12]}..., recorded {artefact.sha256[:12]}..."
-            return ArtefactResult(file=artefact.file, result="equal" if equal else "different", detail=detail)
-        recorded = self._link.artefact_path(artefact)
-        altered = sha256_at(recorded) not in (artefact.sha256, None)
+            detail = _ALTERED if altered else detail
+            return ArtefactResult(
+                file=artefact.file, result="equal" if equal and not altered else "different", detail=detail
+            )
         if digest.logical_sha256 == artefact.logical_sha256 and not altered:
             return ArtefactResult(file=artefact.file, result="equal", rows=artefact.rows)
         if not recorded.is_file():
@@ -346,20 +360,28 @@ class _Replay:
         ignore = frozenset({"run_id"}) if self._sampled is not None or self._options.backend else frozenset()
         if self._options.backend:
             ignore |= _OF_BACKEND
-        found = compare_tables(
-            recorded, made, key=_CLIP_KEY, ignore=ignore, clips=self._sampled, backends=self._backends()
-        )
-        exact = not found.differences and not found.only_recorded and not found.only_made_again
-        within = all(one.within for one in found.differences) and not found.only_recorded and not found.only_made_again
+        try:
+            found = compare_tables(
+                recorded, made, key=_CLIP_KEY, ignore=ignore, clips=self._sampled, backends=self._backends()
+            )
+        except CorekitError as error:
+            return ArtefactResult(file=artefact.file, result="different", detail=str(error))
         return ArtefactResult(
             file=artefact.file,
-            result="different" if altered or not within else "equal" if exact else "within tolerance",
+            result="different" if altered else self._result(found),
             rows=found.rows,
             differences=found.differences,
             missing_rows=found.only_recorded,
             new_rows=found.only_made_again,
-            detail="the recorded table is not the one that its manifest speaks of" if altered else "",
+            detail=_ALTERED if altered else "",
         )
+
+    def _result(self, found: Compared) -> Result:
+        if found.only_made_again or not all(one.within for one in found.differences):
+            return "different"
+        if found.only_recorded:  # rows of clips that are not there say nothing
+            return "not replayable" if self._missing else "different"
+        return "within tolerance" if found.differences else "equal"
 
     def _backends(self) -> tuple[str, str]:
         """Who measured what was recorded, and who measures now."""
