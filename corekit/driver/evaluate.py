@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 from msgspec import Struct
 
 from corekit.driver import provenance
@@ -43,6 +44,7 @@ from corekit.manifest import (
 from corekit.table import source_date_epoch
 
 Rows = Literal["auto", "test", "all"]
+Mask = npt.NDArray[np.bool_]
 
 _FILES = ("report.json", "report.html", "folds.json", PREDICTIONS)
 _ENTRY = "corekit/driver/evaluate.py"
@@ -103,11 +105,11 @@ def evaluate(options: EvaluateOptions) -> EvaluateResult:
         tables = [path.absolute() for path in options.tables]
         paths = [model.path, *tables]
         parents = look_at(paths)
-        held, rows = _held(options, model, parents[1:])
+        held, rows, sure = _held(options, model, parents[1:])
         result = _result(model, held, rows)
         sums = Sums(held, [result], options.mapping, seed=options.seed)
         measures = sums.measures(lambda one: one.predicted)
-        told = _told(options, model, held, sums, rows, parents[1:])
+        told = _told(options, model, held, sums, rows, parents[1:], sure=sure)
         report, predictions = make_report(model, sums, measures, "", told, (held.x, held.y))
         refuse_changed(paths, parents)
         folds = [fold_record(result, sorted(held.group_names), options.mapping)]
@@ -121,8 +123,8 @@ def evaluate(options: EvaluateOptions) -> EvaluateResult:
     return EvaluateResult(folder=options.folder, report=report, manifest=written, manifest_path=path)
 
 
-def _held(options: EvaluateOptions, model: TrainedModel, parents: list[Parent]) -> tuple[TrainData, str]:
-    """The rows to evaluate on, and what they are called."""
+def _held(options: EvaluateOptions, model: TrainedModel, parents: list[Parent]) -> tuple[TrainData, str, bool]:
+    """The rows to evaluate on, what they are called, and whether it is known that the model has not learnt them."""
     where = ", ".join(map(str, options.tables))
     record = model.record
     names = tuple(entry.name for entry in record.inputs)
@@ -140,29 +142,52 @@ def _held(options: EvaluateOptions, model: TrainedModel, parents: list[Parent]) 
         drop_missing=options.drop_missing,
         selection=selection,
     )
+    known = _known_rows(model, data, parents)
+    chosen, rows = _choose(options.rows, data, np.zeros(data.n, np.bool_) if known is None else known, where)
+    return data.take(np.flatnonzero(chosen)), rows, known is not None
+
+
+def _known_rows(model: TrainedModel, data: TrainData, parents: list[Parent]) -> Mask | None:
+    """Which rows the model learnt, by the tables that its manifest names, else by what it keeps of each row; None: nobody knows."""
     trained = known_manifest(model.path.parent / MANIFEST)
-    learnt = isinstance(trained, TrainManifest) and bool(
-        {parent.sha256 for parent in trained.parents} & {parent.sha256 for parent in parents}
-    )
-    rows = options.rows
-    if rows == "auto":
-        rows = "test" if learnt else "all"
-    if rows == "all":
-        if learnt:
-            raise UsageError(
-                f"{where}: the model learnt from this table, so figures over all of its rows would flatter it; evaluate on another "
-                "table, or on its test split (--rows test) of a model that was trained under --protocol stored-split"
-            )
-        return data, "all"
-    if learnt and isinstance(trained, TrainManifest) and trained.train.protocol != "stored-split":
+    if isinstance(trained, TrainManifest):
+        protocol = trained.train.protocol
+        # the last parent of a cross-table training is the table that it was tested on
+        tables = trained.parents[:-1] if protocol.startswith("cross:") else trained.parents
+        if {table.sha256 for table in tables} & {parent.sha256 for parent in parents}:
+            return np.array([protocol != "stored-split" or split != "test" for split in data.splits], np.bool_)
+    return model.record.learnt.rows_in(data) if model.record.learnt else None
+
+
+def _choose(asked: Rows, data: TrainData, known: Mask, where: str) -> tuple[Mask, str]:
+    """The rows to evaluate on and what they are called, of which the model has learnt none."""
+    test = np.array([split == "test" for split in data.splits], np.bool_)
+    whole = asked == "all" or (asked == "auto" and not known.any())
+    if not whole and known.all():
         raise UsageError(
-            f"{where}: the model learnt from every row of this table (--protocol {trained.train.protocol}), so none is left to evaluate "
-            "on; its report has the figures of rows that were held out, or train under --protocol stored-split"
+            f"{where}: the model learnt from every row of this table, so none is left to evaluate on; its report has the figures of "
+            "rows that were held out, or train under --protocol stored-split"
         )
-    test = np.array([row for row, split in enumerate(data.splits) if split == "test"], np.intp)
-    if not test.size:
+    if known.any() and (whole or not test.any()):
+        raise UsageError(
+            f"{where}: the model learnt from {_count(known)} of this table (the first: {data.clips[int(np.argmax(known))]}), so figures "
+            "over all of its rows would flatter it; evaluate on another table, or on its test split (--rows test) of a model that was "
+            "trained under --protocol stored-split"
+        )
+    if whole:
+        return np.ones(data.n, np.bool_), "all"
+    if not test.any():
         raise CorpusError(f"{where}: no row is in the split test; choose --rows all, or give a table with splits")
-    return data.take(test), "test"
+    if (known & test).any():
+        raise UsageError(
+            f"{where}: the model learnt from {_count(known[test])} of the test split (the first: "
+            f"{data.clips[int(np.argmax(known & test))]}); evaluate on another table"
+        )
+    return test, "test"
+
+
+def _count(rows: Mask) -> str:
+    return f"{int(rows.sum())} of {rows.size} rows"
 
 
 def _result(model: TrainedModel, held: TrainData, rows: str) -> FoldResult:
@@ -179,7 +204,14 @@ def _result(model: TrainedModel, held: TrainData, rows: str) -> FoldResult:
 
 
 def _told(
-    options: EvaluateOptions, model: TrainedModel, held: TrainData, sums: Sums, rows: str, parents: list[Parent]
+    options: EvaluateOptions,
+    model: TrainedModel,
+    held: TrainData,
+    sums: Sums,
+    rows: str,
+    parents: list[Parent],
+    *,
+    sure: bool,
 ) -> Told:
     groups = sha256_of(sorted(held.group_names))
     return Told(
@@ -199,9 +231,24 @@ def _told(
         gates=[],
         licences=[],
         hashes={"tables": sha256_of(parent.sha256 for parent in parents), "folds": groups, "code": code_sha256()},
-        warnings=[*model.record.warnings, *_strange(model, held)],
+        warnings=[*model.record.warnings, *_learnt_before(model, held, sure=sure), *_strange(model, held)],
         notes=list(held.notes),
     )
+
+
+def _learnt_before(model: TrainedModel, held: TrainData, *, sure: bool) -> list[str]:
+    """Warnings where the model may have learnt from these rows or from others of their groups."""
+    if not sure:
+        return [
+            "the model does not say which rows it learnt, so these may be among them; train it again to have that checked"
+        ]
+    shared = model.record.learnt.groups_in(held) if model.record.learnt else []
+    if not shared:
+        return []
+    return [
+        f"{len(shared)} of {len(held.group_names)} {held.group_column}s here have the name of one that the model learnt, such as "
+        f"{shared[0]}: where they are the same, these figures flatter the model"
+    ]
 
 
 def _strange(model: TrainedModel, held: TrainData) -> list[str]:

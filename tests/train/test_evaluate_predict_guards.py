@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
+import pyarrow.csv
+import pyarrow.parquet as pq
 import pytest
 
 from corekit import GateError, UsageError, train
 from corekit.driver.evaluate import EvaluateOptions, evaluate
 from corekit.driver.predict import PredictOptions, PredictTableOptions, predict_clip, predict_table, write_scores
+from corekit.driver.train.model import ModelRecord, load_model
 from tests.command import corekit
 from tests.train.clips import columns, options, write_table
 
@@ -187,3 +192,80 @@ def test_a_missing_package_is_named(table: Path, other: Path, monkeypatch: pytes
     if package == "safetensors":
         with pytest.raises(UsageError, match=said):
             predict_table(model, (table,))
+
+
+def copies(table: Path) -> list[Path]:
+    """The rows of a table in files of other bytes."""
+    data = pq.read_table(table).drop_columns(["ssimulacra2_mean"])
+    csv, wider, part = (table.with_name(name) for name in ("copy.csv", "wider.parquet", "part.parquet"))
+    pyarrow.csv.write_csv(data, csv)
+    pq.write_table(data.append_column("more", data.column("mos")), wider)
+    pq.write_table(data.take([5, 3, 80]), part)
+    return [csv, wider, part]
+
+
+def test_learnt_rows_are_known_in_any_file(table: Path, other: Path) -> None:
+    model = train(options(table)).folder
+    (model / "model.manifest.json").unlink()
+    for path in (table, *copies(table)):
+        with pytest.raises(UsageError, match="the model learnt from every row of this table, so none is left"):
+            evaluate(EvaluateOptions(model=model, tables=(path,)))
+        with pytest.raises(UsageError, match="the model learnt from every row of this table, so none is left"):
+            evaluate(EvaluateOptions(model=model, tables=(path,), label="vif_scale0_mean"))
+    with pytest.raises(UsageError, match=r"learnt from 90 of 180 rows of this table \(the first: c00_a_low\.mp4\)"):
+        evaluate(EvaluateOptions(model=model, tables=(other, table), rows="all"))
+    assert evaluate(EvaluateOptions(model=model, tables=(other,))).report.n == 90
+
+
+def test_rows_without_names_are_known_by_their_numbers(tmp_path: Path) -> None:
+    nameless = {"clip_name": None, "content": None}
+    table = write_table(tmp_path / "t.parquet", nameless)
+    model = train(options(table, features="adm2,motion2")).folder
+    for path in copies(table):
+        with pytest.raises(UsageError, match="the model learnt from every row of this table"):
+            evaluate(EvaluateOptions(model=model, tables=(path,)))
+    strange = write_table(tmp_path / "strange.parquet", {**columns(seed=5), **nameless})
+    assert evaluate(EvaluateOptions(model=model, tables=(strange,))).report.n == 90
+
+
+def test_a_stored_split_leaves_its_test_rows_in_any_file(table: Path) -> None:
+    model = train(options(table, protocol="stored-split")).folder
+    csv, wider, part = copies(table)
+    for path in (csv, wider):
+        assert evaluate(EvaluateOptions(model=model, tables=(path,))).report.n == 18
+        with pytest.raises(UsageError, match="learnt from 72 of 90 rows of this table"):
+            evaluate(EvaluateOptions(model=model, tables=(path,), rows="all"))
+    with pytest.raises(UsageError, match="the model learnt from every row of this table"):
+        evaluate(EvaluateOptions(model=model, tables=(part,), rows="test"))
+    shifted = write_table(table.with_name("shifted.parquet"), {"split": ["test"] * 45 + ["train"] * 45})
+    with pytest.raises(UsageError, match=r"learnt from 36 of 45 rows of the test split \(the first: c00_a_low\.mp4\)"):
+        evaluate(EvaluateOptions(model=model, tables=(shifted,)))
+
+
+def test_the_table_of_a_cross_test_was_not_learnt(table: Path, other: Path) -> None:
+    model = train(options(table, protocol=f"cross:{other}")).folder
+    report = evaluate(EvaluateOptions(model=model, tables=(other,))).report
+    assert report.n == 90 and not any("flatter" in warning for warning in report.warnings)
+    with pytest.raises(UsageError, match="the model learnt from every row of this table"):
+        evaluate(EvaluateOptions(model=model, tables=(table,)))
+
+
+def test_a_model_that_keeps_no_rows_warns(table: Path, other: Path) -> None:
+    model = train(options(table)).folder
+    file = model / "model.safetensors"
+    found = load_model(model)
+    file.write_bytes(replace(found, record=msgspec.structs.replace(found.record, learnt=None)).to_safetensors())
+    with pytest.raises(UsageError, match="the model learnt from every row of this table"):
+        evaluate(EvaluateOptions(model=model, tables=(table,)))
+    (model / "model.manifest.json").unlink()
+    assert evaluate(EvaluateOptions(model=model, tables=(other,))).report.warnings[0] == (
+        "the model does not say which rows it learnt, so these may be among them; train it again to have that checked"
+    )
+
+
+def test_a_record_of_an_older_model_is_read() -> None:
+    fields: dict[str, Any] = {
+        "model_id": "m", "title": "m", "model": "ridge", "status": "proposed", "label": "mos", "label_kind": "mos", "target": None,
+        "inputs": [], "imputes": False, "label_mean": 3.0, "half_width": None,
+    }  # fmt: skip
+    assert msgspec.json.decode(msgspec.json.encode(fields), type=ModelRecord).learnt is None

@@ -28,7 +28,7 @@ from corekit.driver.train.evaluation import (
 )
 from corekit.driver.train.features import SETS
 from corekit.driver.train.gates import all_passed, check_gates, read_gates
-from corekit.driver.train.model import ModelInput, ModelRecord, TrainedModel, require
+from corekit.driver.train.model import Learnt, ModelInput, ModelRecord, TrainedModel, require
 from corekit.driver.train.options import TrainOptions
 from corekit.driver.train.protocol import folds_sha256, make_folds, small_groups, test_groups
 from corekit.driver.train.report import Gate, Protocol, TrainReport
@@ -289,6 +289,7 @@ class _Job:
     def _model(self, half: float | None, status: str) -> TrainedModel:
         data, identity = self._data, self._identity
         x = data.x[self._trained]
+        chose = [fold.validation for fold in self._folds if fold.validation is not None]
         record = ModelRecord(
             model_id=identity.model_id,
             title=identity.title,
@@ -307,6 +308,7 @@ class _Job:
             corpora=tuple(sorted(set(data.corpora) - {""})),
             hdr=tuple(sorted(set(data.hdr) - {""})),
             warnings=identity.warnings,
+            learnt=Learnt.of(data.take(np.concatenate([self._trained, *chose]))),
         )
         return TrainedModel(record, self._fitted.head)
 

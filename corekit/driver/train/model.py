@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from msgspec import Struct
 
+from corekit.driver.train.data import TrainData
 from corekit.errors import IntegrityError, UsageError
 from corekit.learning.conformal import LEVEL
 from corekit.learning.head import Head, pack, unpack
@@ -24,6 +28,9 @@ _NAMED = 3
 _ONNX_TOLERANCE = 1e-5
 _KEY = "corekit"
 """One metadata entry: safetensors writes several in no fixed order."""
+_MARK = 6
+"""Bytes of a digest by which a row is known again: two tables of ten thousand rows share one by chance in less than one case of 500,000."""
+_UNNAMED = re.compile(r"row \d+")
 
 
 class ModelInput(Struct, frozen=True):
@@ -33,6 +40,58 @@ class ModelInput(Struct, frozen=True):
     low: float
     high: float
     median: float
+
+
+class Learnt(Struct, frozen=True):
+    """The rows that a model learnt, as short digests in order: enough to know one again in whatever file it comes."""
+
+    rows: bytes
+    groups: bytes
+
+    @classmethod
+    def of(cls, data: TrainData) -> Learnt:
+        return cls(_packed(mark for marks in _row_marks(data) for mark in marks), _packed(_group_marks(data).values()))
+
+    def rows_in(self, data: TrainData) -> npt.NDArray[np.bool_]:
+        """Which rows were learnt, shape ``(n,)``."""
+        known = _unpacked(self.rows)
+        return np.array([not known.isdisjoint(marks) for marks in _row_marks(data)], np.bool_)
+
+    def groups_in(self, data: TrainData) -> list[str]:
+        """Groups that bear the name of a learnt one."""
+        known = _unpacked(self.groups)
+        return sorted(name for name, mark in _group_marks(data).items() if mark in known)
+
+
+def _row_marks(data: TrainData) -> Iterator[tuple[bytes, ...]]:
+    """A row is its clip with the same label or the same inputs, since a name alone may be another corpus's too.
+
+    A row without a name is its label and inputs together. Numbers count to single precision, so that text keeps them.
+    """
+    with np.errstate(over="ignore"):
+        inputs, labels = ((values + 0.0).astype("<f4") for values in (data.x, data.y))
+    for clip, row, label in zip(data.clips, inputs, labels, strict=True):
+        if _UNNAMED.fullmatch(clip):
+            yield (_mark(b"row", row.tobytes(), label.tobytes()),)
+        else:
+            name = clip.encode()
+            yield _mark(b"label", name, label.tobytes()), _mark(b"inputs", name, row.tobytes())
+
+
+def _group_marks(data: TrainData) -> dict[str, bytes]:
+    return {name: _mark(b"group", name.encode()) for name in data.group_names if not _UNNAMED.fullmatch(name)}
+
+
+def _mark(*parts: bytes) -> bytes:
+    return hashlib.sha256(b"\0".join(parts)).digest()[:_MARK]
+
+
+def _packed(marks: Iterable[bytes]) -> bytes:
+    return b"".join(sorted(set(marks)))
+
+
+def _unpacked(marks: bytes) -> set[bytes]:
+    return {marks[start : start + _MARK] for start in range(0, len(marks), _MARK)}
 
 
 class ModelRecord(Struct, frozen=True, kw_only=True):
@@ -58,6 +117,8 @@ class ModelRecord(Struct, frozen=True, kw_only=True):
     hdr: tuple[str, ...] = ()
     """Transfer classes of the clips learnt from, where the table has them."""
     warnings: tuple[str, ...] = ()
+    learnt: Learnt | None = None
+    """None in models that were trained before they kept it."""
 
 
 @dataclass(frozen=True, eq=False)
