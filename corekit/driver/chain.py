@@ -49,6 +49,7 @@ class Link:
         self.content = path.read_bytes()
         self.manifest: AnyManifest = read_manifest(path)
         self.roots = roots_here(self.manifest.roots, path.parent, places.roots)
+        self._recorded = roots_here(self.manifest.roots, path.parent, {})
 
     @property
     def command(self) -> str:
@@ -68,11 +69,12 @@ class Link:
         return "it was edited: its digest of itself is gone" if holds is None and self.sealed else ""
 
     def path_of(self, text: str) -> Path | None:
-        """Where a path of the manifest is here; None where its root is not known."""
-        try:
-            return Path(os.path.normpath(resolve(text, self.roots)))
-        except KeyError:
-            return None
+        """Where a path of the manifest is here; None where its root is not known.
+
+        A root that the user gives may be that of another manifest of the chain: what is not there may be where it was.
+        """
+        found = [place for roots in (self.roots, self._recorded) if (place := _resolved(text, roots)) is not None]
+        return next((place for place in found if is_there(place)), found[0] if found else None)
 
     def artefact_path(self, artefact: Artefact) -> Path:
         """Where an artefact is expected: in the output's folder."""
@@ -110,6 +112,18 @@ class Link:
             if candidate.is_file() and candidate != self.path and sha256_file(candidate) == parent.manifest_sha256:
                 return Link(candidate, self.places)
         return None
+
+
+def _resolved(text: str, roots: Mapping[str, Path]) -> Path | None:
+    try:
+        return Path(os.path.normpath(resolve(text, roots)))
+    except KeyError:
+        return None
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is such a file, or an archive that may have it as a member."""
+    return path.exists() or any(parent.is_file() for parent in path.parents)
 
 
 def open_link(path: Path, places: Places) -> Link:

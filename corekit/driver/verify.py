@@ -69,6 +69,7 @@ def verify(options: VerifyOptions) -> VerifyReport:
     verifier = _Verifier(options)
     for path in options.paths:
         verifier.start(path)
+    verifier.check_roots()
     return VerifyReport(checks=verifier.checks)
 
 
@@ -77,6 +78,7 @@ class _Verifier:
         self._options = options
         self._finder = Finder(options.places.search)
         self._seen: set[Path] = set()
+        self._roots: set[str] = set()
         self.checks: list[Check] = []
 
     def start(self, path: Path) -> None:
@@ -93,11 +95,18 @@ class _Verifier:
         if given.is_file() and not is_manifest(given) and given not in named and sha256_file(given) not in digests:
             self._add("changed", "artefact", given, f"its manifest {link.path.name} does not speak of it")
 
+    def check_roots(self) -> None:
+        """Raise where a root was given that nothing is written from: most likely its name is mistyped."""
+        for name in self._options.places.roots.keys() - self._roots:
+            known = ", ".join(sorted(self._roots)) or "none"
+            raise UsageError(f"--root {name}=: no manifest here has a root of that name; they have {known}")
+
     def _link(self, link: Link, replaced: set[Path]) -> None:
         """Check one manifest; ``replaced`` are files that a later command rewrote in place."""
         if link.path in self._seen:
             return
         self._seen.add(link.path)
+        self._roots |= link.manifest.roots.keys() if link.sealed else self._options.places.roots.keys()
         if link.fault:
             self._add("changed", "manifest", link.path, link.fault)
         else:

@@ -44,6 +44,17 @@ def test_a_table_renamed_with_its_manifest_is_known_by_its_bytes(chain: Chain, t
     assert parent.state == "current"
 
 
+def test_a_root_of_one_corpus_does_not_hide_those_of_the_others(chain: Chain, tmp_path: Path) -> None:
+    """As in a chain over two corpora: what is not under the folder that was given is where it was."""
+    (tmp_path / "another").mkdir()
+    places = Places(roots={"corpus": tmp_path / "another"})
+    assert verify(VerifyOptions(paths=(chain.model,), inputs="all", places=places)).ok
+    with pytest.raises(
+        UsageError, match="--root corpsu=: no manifest here has a root of that name; they have corpus, "
+    ):
+        verify(VerifyOptions(paths=(chain.model,), inputs="all", places=Places(roots={"corpsu": tmp_path})))
+
+
 @pytest.mark.parametrize("way", ["zeros", "no key", "compact"])
 def test_a_manifest_without_its_digest_was_edited(chain: Chain, way: str) -> None:
     content = json.loads(chain.manifest.read_bytes())

@@ -14,7 +14,7 @@ import numpy as np
 from msgspec import Struct
 
 from corekit.driver import provenance
-from corekit.driver.chain import Finder, Link, Places, open_link, sha256_at
+from corekit.driver.chain import Finder, Link, Places, is_there, open_link, sha256_at
 from corekit.driver.enrich import EnrichOptions, enrich
 from corekit.driver.merge import MergeOptions, merge
 from corekit.driver.options import RunOptions
@@ -225,7 +225,7 @@ class _Replay:
 
     def _is_there(self, text: str) -> bool:
         path = self._link.path_of(text)
-        return path is not None and (path.is_file() or any(parent.is_file() for parent in path.parents))
+        return path is not None and is_there(path)
 
     def _sample(self, manifest: Manifest) -> tuple[str, ...]:
         """Clips drawn by the manifest's run id; empty for all of them, which also replays the table whole."""
