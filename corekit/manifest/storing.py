@@ -28,7 +28,7 @@ def manifest_beside(path: Path) -> Path | None:
 
     That of a run also speaks of ``<table>.frames.parquet`` and ``<table>.jsonl``, that of a folder (a model) of all its files.
     """
-    stem = path.stem.removesuffix(".frames").removesuffix(".failures")
+    stem = path.stem.removesuffix(".frames").removesuffix(".failures").removesuffix(".duplicates")
     candidates = [
         path.with_name(f"{path.name}.manifest.json"),
         path.with_name(f"{path.stem}.manifest.json"),

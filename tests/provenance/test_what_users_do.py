@@ -71,6 +71,16 @@ def test_a_manifest_without_its_digest_was_edited(chain: Chain, way: str) -> Non
     assert any("it was edited" in reason for reason in report.reasons)
 
 
+def test_the_list_of_duplicates_has_the_manifest_of_its_merge(chain: Chain, tmp_path: Path) -> None:
+    out = tmp_path / "m.parquet"
+    merge(
+        MergeOptions(
+            inputs=(str(chain.table), str(chain.table.with_name("enriched.parquet"))), out=out, report_duplicates=True
+        )
+    )
+    assert failed(tmp_path / "m.duplicates.jsonl") == []
+
+
 def test_a_damaged_member_of_an_archive_is_changed_not_a_crash(tmp_path: Path) -> None:
     archive = tmp_path / "Part 1.zip"
     with zipfile.ZipFile(archive, "w") as opened:
