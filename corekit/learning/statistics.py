@@ -28,7 +28,7 @@ class Mapping(Struct, frozen=True, kw_only=True):
     """A monotonic mapping of predictions to labels, fitted on the evaluated set."""
 
     name: MappingName
-    """``linear`` also where the logistic fit that was asked for did not converge."""
+    """``linear`` also where the logistic fit that was asked for did not hold."""
     parameters: tuple[float, ...] = ()
 
     def __call__(self, predicted: Values) -> Values:
@@ -98,16 +98,17 @@ def agreement(predicted: Values, label: Values, mapping: MappingName = "logistic
 def fit_mapping(predicted: Values, label: Values, name: MappingName = "logistic4") -> Mapping:
     """Least-squares fit of a mapping of predictions to labels (ITU-T P.1401 clause 7, VQEG's start values).
 
-    A logistic fit that does not converge, that is asked of no more different predictions than it has parameters, or that is not monotonic gives a
-    linear one; constant predictions give the mean label, fewer than three pairs none at all.
+    A logistic fit that does not converge, that is asked of no more different predictions than it has parameters, that is not monotonic or
+    that errs more than a line gives a linear one; constant predictions give the mean label, fewer than three pairs none at all.
     """
     if name == "none":
         return Mapping(name="none")
+    line = _fit_linear(predicted, label)
     if name in _PARAMETERS and np.unique(predicted).size > _PARAMETERS[name]:
         fitted = _fit_logistic(predicted, label, name)
-        if fitted is not None:
+        if fitted is not None and _squares(fitted, predicted, label) <= _squares(line, predicted, label):
             return fitted
-    return _fit_linear(predicted, label)
+    return line
 
 
 def fisher_interval(correlation: float | None, n: int, measure: Measure) -> tuple[float, float] | None:
@@ -224,10 +225,13 @@ _CURVES: dict[MappingName, Callable[..., Values]] = {
 def _fit_logistic(predicted: Values, label: Values, name: MappingName) -> Mapping | None:
     from scipy.optimize import curve_fit
 
-    spread = float(np.std(predicted))
-    start = [float(label.max()), float(label.min()), float(predicted.mean()), spread / 4]
+    spread, height = float(np.std(predicted)), float(np.ptp(label))
+    # A fit that starts on a rising curve seldom turns round.
+    falls = (plcc(predicted, label) or 0.0) < 0
+    ends = [float(label.min()), float(label.max())] if falls else [float(label.max()), float(label.min())]
+    start = [*ends, float(predicted.mean()), spread / 4]
     if name == "logistic5":
-        start = [float(np.ptp(label)), 1.0 / spread, float(predicted.mean()), 0.0, float(label.mean())]
+        start = [-height if falls else height, 1.0 / spread, float(predicted.mean()), 0.0, float(label.mean())]
     slopes = _logistic4_slopes if name == "logistic4" else _logistic5_slopes
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
@@ -238,15 +242,20 @@ def _fit_logistic(predicted: Values, label: Values, name: MappingName) -> Mappin
     fitted = Mapping(name=name, parameters=tuple(float(value) for value in found))
     ordered = fitted(np.sort(predicted))
     steps = np.diff(ordered)
-    monotonic = bool((steps >= -1e-9 * np.ptp(label)).all() or (steps <= 1e-9 * np.ptp(label)).all())
+    monotonic = bool((steps >= -1e-9 * height).all() or (steps <= 1e-9 * height).all())
     return fitted if np.isfinite(found).all() and np.isfinite(ordered).all() and monotonic else None
 
 
 def _fit_linear(predicted: Values, label: Values) -> Mapping:
     if 0 < predicted.size < _FEWEST:
         return Mapping(name="none")  # a line through two points would be no finding
-    if predicted.size == 0 or np.ptp(predicted) == 0:
+    if predicted.size == 0 or _is_constant(predicted):
         mean = float(label.mean()) if label.size else 0.0
         return Mapping(name="linear", parameters=(0.0, mean))
-    slope, offset = np.polyfit(predicted, label, 1)
+    # What differs by more than rounding has a slope, and numpy's own bound, which grows with n, would warn of it.
+    slope, offset = np.polyfit(predicted, label, 1, rcond=np.finfo(np.float64).eps)
     return Mapping(name="linear", parameters=(float(slope), float(offset)))
+
+
+def _squares(mapping: Mapping, predicted: Values, label: Values) -> float:
+    return float(np.sum((mapping(predicted) - label) ** 2))

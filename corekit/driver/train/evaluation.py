@@ -192,6 +192,15 @@ class Sums:
         ]
         return float(np.mean(np.concatenate(inside))) if inside else None
 
+    def straightened(self) -> list[str]:
+        """The note on folds that are mapped by less than the logistic that was asked for, or nothing."""
+        if self._mapping not in ("logistic4", "logistic5"):
+            return []
+        found = [agreement(one.predicted, one.label, self._mapping).mapping.name for one in self._results]
+        counts = {name: found.count(name) for name in ("linear", "none")}
+        told = [f"{name} in {count} of {len(found)} folds" for name, count in counts.items() if count]
+        return [f"the mapping is {' and '.join(told)}, where {self._mapping} did not hold"] if told else []
+
     def residuals(self) -> Values:
         """Absolute errors of every held-out prediction."""
         return np.concatenate([np.abs(result.predicted - result.label) for result in self._results])

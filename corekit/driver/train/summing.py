@@ -102,7 +102,7 @@ def make_report(
         chosen=told.chosen,
         hashes=told.hashes,
         warnings=[*told.warnings, *_found_wanting(measures, baselines)],
-        notes=told.notes,
+        notes=[*told.notes, *sums.straightened()],
     )
     return report, _rows(held, predicted, metadata, counts, record.half_width)
 
