@@ -9,7 +9,6 @@ import pytest
 
 from corekit.learning.statistics import MappingName, agreement, fit_mapping
 
-
 RISING = (5.0453414758271835, 1.0235363101100736, 3.0454841075887185, 0.622836184209079)
 """Parameters of the curve fitted below before falling ones were looked at."""
 
@@ -60,4 +59,4 @@ def test_predictions_that_differ_by_rounding_warn_of_nothing() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         mapping = fit_mapping(np.where(label > 30, 0.1, np.nextafter(0.1, 1)), label, "linear")
-    assert mapping.parameters == (0.0, pytest.approx(29.5))
+    assert mapping.parameters == pytest.approx((0.0, 29.5))

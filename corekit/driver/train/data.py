@@ -5,18 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from corekit.driver.sidecar import Sidecar
-from corekit.driver.train.features import choose_features, forbidden_columns
+from corekit.driver.train.features import Columns, choose_features, forbidden_columns
+from corekit.driver.train.reading import read_file
 from corekit.errors import CorpusError, UsageError
 from corekit.model import CorpusInfo
 from corekit.schema import STATISTICS
-from corekit.table import read_batches
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -30,6 +30,7 @@ _SPLITS = ("split", "chug_split")
 _METADATA = ("bitrate_kbps", "framerate", "fps", "duration_s", "n_frames", "nb_frames", "bit_depth", "is_hdr")
 _BIT_RATE = re.compile(r"(\d+(?:\.\d+)?)([kM])")
 _KBPS = {"k": 1.0, "M": 1000.0}
+_SHOWN = 40
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,13 +100,14 @@ def read_tables(paths: Sequence[Path]) -> pa.Table:
     Raises
     ------
     UsageError
-        A file is missing, unreadable, or its suffix says none of the formats; or columns of one name differ in type.
+        A file is missing, unreadable, or its suffix says none of the formats; or columns of one name differ in type, or of one file have
+        one name.
     CorpusError
         There is no row.
     """
     import pyarrow as pa
 
-    tables = [_read_table(path) for path in paths]
+    tables = [read_file(path) for path in paths]
     try:
         table = pa.concat_tables(tables, promote_options="permissive")
     except pa.ArrowException as error:
@@ -113,33 +115,6 @@ def read_tables(paths: Sequence[Path]) -> pa.Table:
     if table.num_rows == 0:
         raise CorpusError(f"{', '.join(map(str, paths))}: there is no row to learn from")
     return with_derived(table)
-
-
-def _read_table(path: Path) -> pa.Table:
-    import pyarrow as pa
-    import pyarrow.csv
-
-    suffix = path.suffix.lower()
-    if suffix in (".parquet", ".pq"):
-        batches = list(read_batches(path))
-        if not batches:
-            raise CorpusError(f"{path}: the table has no row")
-        return pa.concat_tables(batches)
-    if not path.is_file():
-        raise UsageError(f"{path} does not exist; name a table (Parquet, CSV or JSONL)")
-    if suffix == ".csv":
-        try:
-            return pyarrow.csv.read_csv(path)
-        except pa.ArrowInvalid as error:
-            raise UsageError(f"{path} is not CSV with a header ({error}); correct it") from error
-    if suffix in (".jsonl", ".ndjson"):
-        rows = []
-        for line in Sidecar(path, "jsonl").lines():
-            if line.values is None:
-                raise UsageError(f"{path}:{line.number}: the line {line.problem}; correct it")
-            rows.append({key: value for key, value in line.values.items() if not isinstance(value, (list, dict))})
-        return pa.Table.from_pylist(rows)
-    raise UsageError(f"{path}: give a table that ends in .parquet, .csv or .jsonl")
 
 
 class TableView:
@@ -157,35 +132,62 @@ class TableView:
 
     def has_value(self, name: str) -> bool:
         column = self._table.column(name)
-        return int(column.null_count) < len(column)
+        return int(column.null_count) < len(column) and (self._is_numeric_type(name) or any(self.text(name)))
 
     def is_numeric(self, name: str) -> bool:
         """Whether the column holds numbers, or text that is a bit rate in every row, such as ``0.5M``."""
-        import pyarrow.types as types
+        return self._is_numeric_type(name) or all(
+            value is None or _BIT_RATE.fullmatch(value) for value in self.text(name)
+        )
 
-        kind = self._table.schema.field(name).type
-        if types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind):
-            return True
-        return all(value is None or _BIT_RATE.fullmatch(value) for value in self.text(name))
+    def text_among(self, name: str) -> tuple[str, bool]:
+        """What a column that is not numeric holds instead of numbers, and whether some of its cells are numbers all the same."""
+        values = self.text(name)
+        is_number = [value is None or _is_number(value) for value in values]
+        row = is_number.index(False) if False in is_number else next(r for r, v in enumerate(values) if v is not None)
+        spoilt = any(known for known, value in zip(is_number, values, strict=True) if value is not None)
+        return f"it holds text, first {str(values[row])[:_SHOWN]!r} for {self.clips()[row]}", spoilt
 
     def numbers(self, name: str) -> Values:
-        """A numeric column as float64, NaN where it is null; bit rates in kbit/s."""
+        """A numeric column as float64, NaN where it is null; bit rates in kbit/s.
+
+        Raises
+        ------
+        CorpusError
+            The column is not numeric: names the first cell that is no number.
+        """
         import pyarrow as pa
         import pyarrow.types as types
 
+        if not self.is_numeric(name):
+            raise CorpusError(
+                f"{self.where}: the column {name} is to be numeric, but {self.text_among(name)[0]}; correct the table"
+            )
         column = self._table.column(name).combine_chunks()
-        if types.is_string(column.type) or types.is_large_string(column.type):
+        if not self._is_numeric_type(name):
             return np.array([_kbps(value) for value in self.text(name)], np.float64)
         if types.is_boolean(column.type):
             column = column.cast(pa.int8())
-        return np.asarray(column.cast(pa.float64()).to_numpy(zero_copy_only=False), np.float64)
+        # Integers beyond 2^53 lose digits that no feature needs.
+        return np.asarray(column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False), np.float64)
 
     def text(self, name: str) -> list[str | None]:
-        """Any column as text, None where it is null."""
-        return [None if value is None else str(value) for value in self._table.column(name).to_pylist()]
+        """Any column as text, None where it is null or blank."""
+        found = [None if value is None else str(value) for value in self._table.column(name).to_pylist()]
+        return [text if text and text.strip() else None for text in found]
+
+    def _is_numeric_type(self, name: str) -> bool:
+        import pyarrow.types as types
+
+        kind = self._table.schema.field(name).type
+        return _is_number_type(kind) or bool(types.is_boolean(kind))
 
     def clips(self) -> list[str]:
         """What each row is called: its clip, or its number."""
+        return self._clips
+
+    @cached_property
+    def _clips(self) -> list[str]:
         return [name or f"row {row}" for row, name in enumerate(_texts(self, _CLIPS, ""))]
 
     def require(self, name: str, option: str) -> str:
@@ -224,8 +226,11 @@ def load(
         name, kind = _label(view, label, target)
         empty = {column: "it has no value in any row" for column in view.names if not view.has_value(column)}
         numeric = [column for column in view.names if column not in empty and view.is_numeric(column)]
+        words = {c: view.text_among(c) for c in view.names if c not in empty and c not in numeric}
+        spoilt = {column: reason for column, (reason, has_numbers) in words.items() if has_numbers}
+        text = {column: reason for column, (reason, has_numbers) in words.items() if not has_numbers}
         forbidden = forbidden_columns(name, target)
-        chosen = choose_features(features, available=numeric, empty=empty, sets=sets, forbidden=forbidden)
+        chosen = choose_features(features, Columns(numeric, {**empty, **spoilt}, text), sets=sets, forbidden=forbidden)
         selection = Selection(label=name, label_kind=kind, columns=chosen.columns, left_out=chosen.left_out)
     for column in (selection.label, *selection.columns):
         view.require(column, "the model's column")
@@ -234,8 +239,7 @@ def load(
     clips = view.clips()
     keep, notes = _usable(x, y, selection, clips, view.where, impute=impute, drop_missing=drop_missing)
     group_column = view.require(group, "--group") if group else view.first(_GROUPS)
-    names = _group_names(view, group_column, clips)
-    kept_names = [names[row] for row in keep]
+    kept_names = _group_names(view, group_column, clips, keep)
     unique = list(dict.fromkeys(kept_names))
     number = {name: index for index, name in enumerate(unique)}
     metadata_names, metadata = _metadata(view)
@@ -295,7 +299,7 @@ def _label(view: TableView, label: str | None, target: str | None) -> tuple[str,
         raise UsageError(f"{view.where} has no label column mos; name it with --label")
     view.require(column, "--label")
     if not view.is_numeric(column):
-        raise UsageError(f"--label {column}: the column holds no numbers; name another")
+        raise UsageError(f"--label {column}: {view.where}: {view.text_among(column)[0]}; correct it, or name another")
     if any(column in (f"vmaf_{statistic}", "vmaf_score") for statistic in STATISTICS):
         raise UsageError(
             f"--label {column}: a teacher's score is no label; learn it under its own name with --target vmaf"
@@ -338,16 +342,17 @@ def _share(rows: npt.NDArray[np.bool_]) -> str:
     return f"{count} of {rows.size} rows ({100 * count / rows.size:.3g} %)"
 
 
-def _group_names(view: TableView, column: str | None, clips: Sequence[str]) -> list[str]:
+def _group_names(view: TableView, column: str | None, clips: Sequence[str], keep: npt.NDArray[np.intp]) -> list[str]:
+    """The group of every row that is kept."""
     if column is None:
-        return list(clips)
+        return _kept(clips, keep)
     names = view.text(column)
-    if None in names:
-        row = names.index(None)
-        raise CorpusError(
-            f"{view.where}: the group column {column} has no value for {clips[row]}; complete it, or name another with --group"
-        )
-    return [str(name) for name in names]
+    for row in keep:
+        if names[row] is None:
+            raise CorpusError(
+                f"{view.where}: the group column {column} has no value for {clips[row]}; complete it, or name another with --group"
+            )
+    return [str(names[row]) for row in keep]
 
 
 def _texts(view: TableView, columns: Sequence[str], default: str) -> list[str]:
@@ -394,9 +399,26 @@ def with_derived(table: pa.Table) -> pa.Table:
     """The table with ``is_portrait``, which follows from width and height."""
     import pyarrow.compute as pc
 
-    if not {"width", "height"} <= set(table.column_names) or "is_portrait" in table.column_names:
+    names = set(table.column_names)
+    if not {"width", "height"} <= names or "is_portrait" in names:
+        return table
+    if not all(_is_number_type(table.schema.field(name).type) for name in ("width", "height")):
         return table
     return table.append_column("is_portrait", pc.greater(table.column("height"), table.column("width")))
+
+
+def _is_number_type(kind: pa.DataType) -> bool:
+    import pyarrow.types as types
+
+    return bool(types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind))
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return _BIT_RATE.fullmatch(text) is not None
+    return True
 
 
 def _kbps(text: str | None) -> float:

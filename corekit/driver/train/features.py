@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import NamedTuple
@@ -14,11 +15,24 @@ _DESCRIBES = {column.name for column in CORE_COLUMNS} - _POOLED
 """Core's columns that are no features: a glob takes none of them."""
 _ORDER = [c.name for c in (*V3_COLUMNS, *POOLED_COLUMNS) if c.name in _POOLED]
 
+_WORDS = re.compile(r"[a-z]+")
+_RATED = {"mos", "dmos", "sos", "jod", "rating", "ratings", "vote", "votes", "opinion", "opinions"}
+
 SETS: dict[str, tuple[str, ...]] = {
     "canonical": tuple(f"{feature}_mean" for feature in CANONICAL),
     "full": tuple(f"{feature}_{statistic}" for feature in FEATURES for statistic in STATISTICS),
 }
 """Columns of core's own sets; a corpus's plugin adds its sets (``TrainingInfo.feature_sets``)."""
+
+
+class Columns(NamedTuple):
+    """A table's columns by what can be learnt from them."""
+
+    numeric: Sequence[str]
+    unusable: Mapping[str, str]
+    """Columns without a value and those with text among their numbers, with that reason."""
+    text: Mapping[str, str]
+    """Columns of text, which no glob means, with what they hold."""
 
 
 class Chosen(NamedTuple):
@@ -30,16 +44,15 @@ class Chosen(NamedTuple):
 
 def choose_features(
     text: str,
+    columns: Columns,
     *,
-    available: Sequence[str],
-    empty: Mapping[str, str],
     sets: Mapping[str, Sequence[str]],
     forbidden: Mapping[str, str],
 ) -> Chosen:
     """Resolve ``--features``.
 
-    ``available`` are the table's numeric columns, ``empty`` maps the wholly null ones to that reason, ``sets`` are the sets
-    beside core's, and ``forbidden`` maps columns that must not be learnt from (the label, what follows from it) to why.
+    ``sets`` are the sets beside core's, and ``forbidden`` maps columns that must not be learnt from (the label, what follows from it)
+    to why.
 
     Raises
     ------
@@ -47,72 +60,72 @@ def choose_features(
         A name is no set, feature or column, a glob matches nothing, or a forbidden column is named outright.
     """
     known = {**SETS, **sets}
-    columns: list[str] = []
+    chosen: list[str] = []
     left_out: dict[str, str] = {}
     for name in [part.strip() for part in text.split(",") if part.strip()]:
         if name in known:
-            found = _of_set(known[name], available, empty, forbidden, left_out)
+            found = _of_set(known[name], columns, forbidden, left_out)
         elif any(mark in name for mark in "*?["):
-            found = _of_glob(name, available, empty, forbidden, left_out)
+            found = _of_glob(name, columns, forbidden, left_out)
         else:
-            found = [_of_name(name, available, empty, forbidden)]
-        columns += [column for column in found if column not in columns]
-    if not columns:
+            found = [_of_name(name, columns, forbidden)]
+        chosen += [column for column in found if column not in chosen]
+    if not chosen:
         raise UsageError(f"--features {text}: no column of the table is left{_listed(left_out)}; name others")
-    return Chosen(tuple(columns), left_out)
+    return Chosen(tuple(chosen), left_out)
 
 
 def _of_set(
-    members: Sequence[str],
-    available: Sequence[str],
-    empty: Mapping[str, str],
-    forbidden: Mapping[str, str],
-    left_out: dict[str, str],
+    members: Sequence[str], columns: Columns, forbidden: Mapping[str, str], left_out: dict[str, str]
 ) -> list[str]:
+    reasons = {**columns.text, **columns.unusable, **forbidden}
     found = []
     for column in members:
-        if column in forbidden:
-            left_out[column] = forbidden[column]
-        elif column in available:
+        if column in columns.numeric and column not in forbidden:
             found.append(column)
         else:
-            left_out[column] = empty.get(column, "the table has no such column")
+            left_out[column] = reasons.get(column, "the table has no such column")
     return found
 
 
-def _of_glob(
-    glob: str,
-    available: Sequence[str],
-    empty: Mapping[str, str],
-    forbidden: Mapping[str, str],
-    left_out: dict[str, str],
-) -> list[str]:
-    matching = [name for name in [*available, *empty] if fnmatchcase(name, glob) and name not in _DESCRIBES]
+def _of_glob(glob: str, columns: Columns, forbidden: Mapping[str, str], left_out: dict[str, str]) -> list[str]:
+    available = [*columns.numeric, *columns.unusable]
+    matching = [name for name in available if fnmatchcase(name, glob) and name not in _DESCRIBES]
     if not matching:
-        raise UsageError(f"--features {glob}: no numeric column of the table matches; it has {_few(available)}")
-    return _of_set(matching, available, empty, forbidden, left_out)
+        raise UsageError(f"--features {glob}: no numeric column of the table matches; it has {_few(columns.numeric)}")
+    rated = {name: "it is a label by its name" for name in matching if _is_rated(name)}
+    return _of_set(matching, columns, {**rated, **forbidden}, left_out)
 
 
-def _of_name(name: str, available: Sequence[str], empty: Mapping[str, str], forbidden: Mapping[str, str]) -> str:
-    column = f"{name}_mean" if name in FEATURES and name not in (*available, *empty) else name
+def _of_name(name: str, columns: Columns, forbidden: Mapping[str, str]) -> str:
+    known = (*columns.numeric, *columns.unusable, *columns.text)
+    column = f"{name}_mean" if name in FEATURES and name not in known else name
     if column in forbidden:
         raise UsageError(f"--features {name}: {forbidden[column]}, so it cannot be learnt from; leave it out")
-    if column in empty:
-        raise UsageError(f"--features {name}: {column} has no value in any row; leave it out")
-    if column not in available:
+    reason = columns.unusable.get(column) or columns.text.get(column)
+    if reason:
+        raise UsageError(f"--features {name}: {column} {reason.removeprefix('it ')}; leave it out")
+    if column not in columns.numeric:
         raise UsageError(
-            f"--features {name}: neither a set nor a numeric column of the table; it has {_few(available)}"
+            f"--features {name}: neither a set nor a numeric column of the table; it has {_few(columns.numeric)}"
         )
     return column
+
+
+def _is_rated(name: str) -> bool:
+    """Whether a column's name says that it is of people's scores or their spread: a glob takes it only by name."""
+    return not _RATED.isdisjoint(_WORDS.findall(name.lower()))
 
 
 def forbidden_columns(label: str, target: str | None) -> dict[str, str]:
     """Columns that must not be learnt from, and why: the label itself and whatever is derived from it."""
     derived = dict.fromkeys(("mos", "mos_native", "mos_0_100", "mos_std_dev", "mos_std_dev_0_100", "mos_se", "mos_se_0_100", "n_ratings", "mos_scale_min", "mos_scale_max", "mos_raw_0_100"), "it is a label column")  # fmt: skip
-    derived[label] = "it is what is learnt"
-    if target == VMAF:
-        derived |= dict.fromkeys((f"vmaf_{statistic}" for statistic in STATISTICS), "it is what is learnt")
+    family = target or label.rpartition("_")[0]
+    if target is not None or family in FEATURES:
+        derived |= dict.fromkeys((family, *(f"{family}_{s}" for s in STATISTICS)), "it is what is learnt")
+    if family == VMAF:
         derived["vmaf_score"] = "it is what is learnt"
+    derived[label] = "it is what is learnt"
     return derived
 
 
