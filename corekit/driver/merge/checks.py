@@ -150,7 +150,7 @@ def refuse_split_conflicts(sources: Sequence[Source], splits: Iterable[tuple[int
     seen: dict[tuple[str | None, str], tuple[str, int]] = {}
     for index, table in splits:
         for row in table.to_pylist():
-            if row["content"] is None or row["split"] is None:
+            if not row["content"] or not row["split"]:
                 continue
             key = (row["corpus"], row["content"])
             split, other = seen.setdefault(key, (row["split"], index))

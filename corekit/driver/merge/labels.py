@@ -87,7 +87,8 @@ def read_labels(table: pa.Table, *, need_scale: bool) -> Labels:
 
     size = table.num_rows
     corpora = _text(table, "corpus")
-    axes = [AXES.get(name.lower().replace("_", "-")) if name else None for name in corpora.names]
+    names = [name.lower().replace("_", "-") for name in corpora.names]
+    axes = [AXES.get(name) for name in names]
     stated = _text(table, "label_kind")
     kind = np.array([None, *stated.names], dtype=object)[stated.codes + 1]
     native, low, high = (_floats(table, name) for name in ("mos_native", "mos_scale_min", "mos_scale_max"))
@@ -109,7 +110,7 @@ def read_labels(table: pa.Table, *, need_scale: bool) -> Labels:
             low = np.where(rows, axis.low, low)
             high = np.where(rows, np.nan if axis.high is None else axis.high, high)
             kind[rows & ~np.isin(kind, ("mos", "dmos"))] = axis.kind
-        if corpora.names[code] == "chug":
+        if names[code] == "chug":
             # the older scripts store CHUG's sos_j, a standard error, as a deviation
             moved = (corpora.codes == code) & older
             std_error = np.where(moved & np.isnan(std_error), std_dev, std_error)

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from corekit.driver.merge.labels import LABEL_INPUTS, Labels, read_labels
 from corekit.driver.merge.source import Source
-from corekit.driver.merge.unify import with_corpus
+from corekit.driver.merge.unify import with_corpus, without_empty
 from corekit.errors import CorpusError
 from corekit.model import Column
 
@@ -146,7 +146,9 @@ class _Gathered:
         ]
 
     def _part(self, batch: pa.Table, name: str) -> pa.DictionaryArray:
-        column = self._filled(batch, name)
+        column, known = self._filled(batch, name), self._columns[name]
+        if known.type == "str" and known.default != "":  # else it is a value: an encode without a preset
+            column = without_empty(column)
         return (_hashes(column) if name == _HASH else column).dictionary_encode()
 
     def _filled(self, batch: pa.Table, name: str) -> pa.Array:
@@ -189,7 +191,7 @@ def _clip_ids(batch: pa.Table) -> pa.Table:
     if name is None or "corpus" not in names:
         return pa.table({"corpus": pa.array([], pa.string()), "clip_id": pa.array([], pa.string())})
     ids = pc.replace_substring_regex(batch.column(name), _ID, r"\1\2")
-    table = pa.table({"corpus": batch.column("corpus"), "clip_id": ids})
+    table = pa.table({"corpus": batch.column("corpus"), "clip_id": without_empty(ids)})
     return table.filter(pc.and_(table["corpus"].is_valid(), table["clip_id"].is_valid()))
 
 

@@ -90,16 +90,25 @@ def conform(batch: pa.Table, source: Source, columns: Sequence[Column], schema: 
 
 
 def with_corpus(batch: pa.Table, source: Source) -> pa.Table:
-    """A batch whose rows without a corpus have that of the input, where one is known."""
+    """A batch whose rows without a corpus have that of the input, where one is known, and null elsewhere."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    if "corpus" in batch.column_names:
+        named = without_empty(batch.column("corpus"))
+        filled = pc.fill_null(named, source.corpus) if source.corpus else named
+        return batch.set_column(batch.column_names.index("corpus"), "corpus", filled)
     if not source.corpus:
         return batch
-    if "corpus" in batch.column_names:
-        filled = pc.fill_null(batch.column("corpus"), source.corpus)
-        return batch.set_column(batch.column_names.index("corpus"), "corpus", filled)
     return batch.append_column("corpus", pa.array([source.corpus] * batch.num_rows, type=pa.string()))
+
+
+def without_empty(text: Any) -> Any:
+    """Text with null in the place of what is empty."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    return pc.if_else(pc.equal(text, ""), pa.scalar(None, type=text.type), text)
 
 
 def with_labels(table: pa.Table, labels: Labels) -> pa.Table:
