@@ -25,6 +25,7 @@ from corekit.driver.merge.labels import read_labels
 from corekit.driver.merge.listing import write_duplicates
 from corekit.driver.merge.options import MergeOptions, corpus_of, resolve_inputs
 from corekit.driver.merge.publish import Merged, publish_merge, write_table
+from corekit.driver.merge.replaced import refuse_loss
 from corekit.driver.merge.scan import Scan, scan
 from corekit.driver.merge.source import Source, open_parquet
 from corekit.driver.merge.tally import Tally
@@ -76,6 +77,7 @@ def merge(options: MergeOptions) -> MergeResult:
     options.check()
     with locked(options.table):
         settle(options.manifest, (options.table, options.duplicates))
+        refuse_loss(options)
         with _spill_folder(options.table) as spill:
             return _merge(options, spill)
 
