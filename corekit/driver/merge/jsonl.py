@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from corekit.driver.merge.options import InputPath
-from corekit.driver.merge.source import CLIP_TYPES, LINE, WORDS, Source
+from corekit.driver.merge.source import CLIP_TYPES, EXACT, LINE, WORDS, Source
 from corekit.errors import CorpusError, LabelError, UsageError
 from corekit.model import Column, ColumnType
 from corekit.schema import SCHEMA_VERSION, V3_COLUMNS
@@ -65,6 +65,7 @@ class _Survey:
         self._shown = shown
         self._types: dict[str, ColumnType | None] = {}
         self._since: dict[str, int] = {}
+        self._beyond: dict[str, int] = {}
         self._known: set[tuple[str, type]] = set()
         self.rows = 0
         self.counts: Counter[str] = Counter()
@@ -74,7 +75,7 @@ class _Survey:
         self._check_keys(line, row)
         for key, value in row.items():
             pair = (key, type(value))
-            if pair in self._known and not (pair[1] is int and not -_LARGEST <= value < _LARGEST):
+            if pair in self._known and not (pair[1] is int and not -EXACT <= value <= EXACT):
                 continue
             self._check_value(line, key, value)
             if pair[1] is not float or self._types[key] != "int":
@@ -87,6 +88,8 @@ class _Survey:
         return {name for name, type_ in self._types.items() if type_ is None}
 
     def _check_keys(self, line: int, row: dict[str, Any]) -> None:
+        if LINE in row:
+            raise LabelError(self._shown, line, f"{LINE} is a name of corekit's own; rename the key")
         if "frame_index" in row:
             raise LabelError(self._shown, line, "this is a row of a frame; convert frame tables to Parquet first")
         if "encoder" in row or "mos" not in row:
@@ -113,10 +116,12 @@ class _Survey:
             raise LabelError(self._shown, line, f"{key} holds a list or an object; give one value")
         if found == "int" and not -_LARGEST <= value < _LARGEST:
             raise LabelError(self._shown, line, f"{key} is {value}, which 64 bits cannot hold; correct it")
+        if found == "int" and not -EXACT <= value <= EXACT:
+            self._beyond.setdefault(key, line)
         known = CLIP_TYPES.get(key) or self._types.get(key)
         if known is None or known == found or (known, found) == ("float", "int"):
             self._remember(line, key, known or found)
-        elif (known, found) == ("int", "float") and value.is_integer():
+        elif (known, found) == ("int", "float") and value.is_integer() and -_LARGEST <= value < _LARGEST:
             self._remember(line, key, known)
         elif (known, found) == ("int", "float") and key not in CLIP_TYPES:
             self._remember(line, key, "float")
@@ -130,6 +135,13 @@ class _Survey:
             )
 
     def _remember(self, line: int, key: str, type_: ColumnType) -> None:
+        if type_ == "float" and key in self._beyond:
+            otherwise = "" if key in CLIP_TYPES else ", or write it as text in every row"
+            raise LabelError(
+                self._shown,
+                self._beyond[key],
+                f"{key} is a whole number beyond 2^53, which its column of numbers would round; correct it{otherwise}",
+            )
         self._types[key] = type_
         self._since.setdefault(key, line)
 
@@ -178,7 +190,7 @@ def _rows(given: InputPath) -> Iterator[tuple[int, dict[str, Any]]]:
 def _row(given: InputPath, number: int, text: bytes, decoder: msgspec.json.Decoder[Any]) -> dict[str, Any]:
     try:
         row = decoder.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         row = _tolerant(given, number, text)
     if not isinstance(row, dict):
         raise LabelError(given.shown, number, "this is no JSON object; remove the line or correct it")
@@ -188,7 +200,22 @@ def _row(given: InputPath, number: int, text: bytes, decoder: msgspec.json.Decod
 def _tolerant(given: InputPath, number: int, text: bytes) -> Any:
     """Older scripts write the bare tokens NaN and Infinity: a missing value."""
     try:
-        return json.loads(text, parse_constant=lambda token: None)
+        row = json.loads(text.decode(), parse_constant=lambda token: None)
+        if b"\\u" in text:  # this reader takes one half of a pair of escapes, which no table holds
+            json.dumps(row, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
-        reason = error.msg if isinstance(error, json.JSONDecodeError) else "not UTF-8"
-        raise LabelError(given.shown, number, f"this is no JSON ({reason}); remove the line or correct it") from error
+        raise LabelError(given.shown, number, f"{_reason(error)}; remove the line or correct it") from error
+    return row
+
+
+def _reason(error: ValueError | RecursionError) -> str:
+    """Why a line cannot be read, for a person."""
+    if isinstance(error, json.JSONDecodeError):
+        return f"this is no JSON ({error.msg})"
+    if isinstance(error, UnicodeDecodeError):
+        return "this is no JSON (not UTF-8)"
+    if isinstance(error, UnicodeEncodeError):
+        return f"a text holds {error.object[error.start]!r}, half of a character"
+    if isinstance(error, RecursionError):
+        return "lists or objects lie too deep in one another"
+    return "a number has more digits than 64 bits hold"

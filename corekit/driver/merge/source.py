@@ -24,6 +24,8 @@ LINE = "corekit.line"
 
 CLIP_TYPES: dict[str, ColumnType] = {column.name: column.type for column in CORE_COLUMNS}
 FRAME_TYPES: dict[str, ColumnType] = {column.name: column.type for column in FRAME_COLUMNS}
+EXACT = 2**53
+"""As far as numbers, which are float64, tell every whole number from the next."""
 _CELLS_AT_A_TIME = 1 << 21
 _LEGACY_FRAME_NAMES = {"source": ("source", "key"), "clip_name": ("clip_name", "dis_basename")}
 
@@ -92,7 +94,7 @@ class Source(Struct, frozen=True, kw_only=True):
 
         try:
             if column.type == "float":
-                return _finite(array.cast(pa.float64(), safe=False))
+                return _finite(array.cast(pa.float64()))
             if column.type == "int":
                 return (_finite(array) if pa.types.is_floating(array.type) else array).cast(pa.int64())
             return array.cast(pa.string() if column.type == "str" else pa.bool_())
@@ -139,6 +141,8 @@ def open_parquet(given: InputPath, corpus: str) -> Source:
     repeated = [name for name in schema.names if schema.names.count(name) > 1]
     if repeated:
         raise UsageError(f"{given.shown} has two columns {repeated[0]}; rename one")
+    if LINE in schema.names:
+        raise UsageError(f"{given.shown}: {LINE} is a name of corekit's own; rename the column")
     names = _names(kind, schema.names)
     known = CLIP_TYPES if kind == "clip" else FRAME_TYPES
     columns, empty = [], set()
@@ -188,7 +192,7 @@ def _names(kind: Kind, stored: Sequence[str]) -> dict[str, str]:
             found = next((candidate for candidate in candidates if candidate in stored), None)
             if found is not None:
                 renamed[found] = name
-    return {renamed.get(name, name): name for name in stored if name != LINE}
+    return {renamed.get(name, name): name for name in stored}
 
 
 def _fits(found: ColumnType, wanted: ColumnType) -> bool:

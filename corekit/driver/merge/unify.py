@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from corekit.driver.merge.labels import SCALED_COLUMNS, Labels
 from corekit.driver.merge.options import Scale
-from corekit.driver.merge.source import WORDS, Source
+from corekit.driver.merge.source import EXACT, WORDS, Source
 from corekit.errors import CorpusError, UsageError
 from corekit.model import Column
 from corekit.schema import CORE_COLUMNS, FRAME_COLUMNS, SCHEMA_VERSION, V3_COLUMNS
@@ -30,6 +30,8 @@ def unify(sources: Sequence[Source], scale: Scale) -> list[Column]:
     ------
     UsageError
         Two inputs have different types in one column: names both.
+    CorpusError
+        One has whole numbers that the numbers of another would round: names both.
     """
     if sources[0].kind == "frame":
         core: tuple[Column, ...] = FRAME_COLUMNS
@@ -43,6 +45,9 @@ def unify(sources: Sequence[Source], scale: Scale) -> list[Column]:
         for column in source.columns:
             if column.name not in columns or column.name in owner:
                 _take(column, source, columns, owner)
+    for name in owner:
+        if columns[name].type == "float":
+            _refuse_rounding(name, sources)
     if scale == "0-100":
         for column in SCALED_COLUMNS:
             columns.pop(column.name, None)
@@ -68,6 +73,22 @@ def _take(column: Column, source: Source, columns: dict[str, Column], owner: dic
         f"column {name} holds {WORDS[known.type]} in {first.given.shown} and {WORDS[column.type]} in "
         f"{source.given.shown}; convert one of them"
     )
+
+
+def _refuse_rounding(name: str, sources: Sequence[Source]) -> None:
+    """Refuse whole numbers that the float64 of another input's column does not tell from the next."""
+    import pyarrow.compute as pc
+
+    types = [next((column.type for column in source.columns if column.name == name), None) for source in sources]
+    numbers = sources[types.index("float")]
+    for source, type_ in zip(sources, types, strict=True):
+        for batch in source.batches([name]) if type_ == "int" else ():
+            found = pc.min_max(batch.column(name)).as_py()
+            if max(abs(found["min"] or 0), abs(found["max"] or 0)) > EXACT:
+                raise CorpusError(
+                    f"column {name} has whole numbers beyond 2^53 in {source.given.shown}, which the numbers in "
+                    f"{numbers.given.shown} would round; convert one of them"
+                )
 
 
 def conform(batch: pa.Table, source: Source, columns: Sequence[Column], schema: pa.Schema) -> pa.Table:
