@@ -14,7 +14,7 @@ import msgspec
 import pyarrow.parquet as pq
 import pytest
 
-from corekit.driver.merge import MergeOptions, merge
+from corekit.driver.merge import InputPath, MergeOptions, merge
 from corekit.driver.merge.options import Scale
 from corekit.driver.merge.source import Source
 from corekit.driver.merge.unify import unify
@@ -85,6 +85,16 @@ def test_a_list_names_inputs_relative_to_itself(tmp_path: Path) -> None:
     (tmp_path / "parts" / "list.txt").write_text("# shards\n\ntoy=a.parquet\n")
     rows, _ = merged(tmp_path / "o.parquet", input_list=tmp_path / "parts" / "list.txt")
     assert {row["corpus"] for row in rows} == {"toy"}
+
+
+def test_path_and_label_may_be_given_apart(tmp_path: Path) -> None:
+    (tmp_path / "x=y").mkdir()
+    odd = write_parquet(tmp_path / "x=y" / "my part=1.parquet", frame_rows(corpus=None))
+    plain = write_parquet(tmp_path / "b.parquet", frame_rows("b"))
+    options = MergeOptions(inputs=(InputPath.of(odd, "a corpus=1"), InputPath.of(plain)), out=tmp_path / "o.parquet")
+    result = merge(msgspec.convert(msgspec.structs.asdict(options), MergeOptions))  # as a replay makes them
+    assert [given.label for given in result.manifest.merge.inputs] == ["a corpus=1", "b.parquet"]
+    assert result.manifest.merge.corpora == {"a corpus=1": 3, "toy": 3}
 
 
 def test_what_names_nothing_to_merge(tmp_path: Path) -> None:

@@ -29,12 +29,18 @@ class InputPath(Struct, frozen=True):
     labelled: bool
     """Whether the label was given, not taken from the file's name."""
 
+    @classmethod
+    def of(cls, path: Path, label: str = "") -> InputPath:
+        """An input whose path and label are known apart, so that neither needs to be legal in ``LABEL=PATH``."""
+        return cls(str(path), path, label or path.name, labelled=bool(label))
+
 
 class MergeOptions(Struct, frozen=True, kw_only=True):
     """What `corekit merge` is asked to do; every field is a command-line option or argument."""
 
-    inputs: tuple[str, ...] = ()
-    """``LABEL=PATH`` or ``PATH``, in the order of the rows; a ``.manifest.json`` stands for the table it names."""
+    inputs: tuple[str | InputPath, ...] = ()
+    """``LABEL=PATH``, ``PATH`` or ``InputPath.of(path, label)``, in the order of the rows; a ``.manifest.json`` stands for the
+    table it names."""
     out: Path
     """Table to write; a name that ends in ``.jsonl`` gives strict JSON lines instead of Parquet."""
     input_list: Path | None = None
@@ -95,7 +101,7 @@ def resolve_inputs(options: MergeOptions) -> list[InputPath]:
     UsageError
         There is none, one does not exist, or the output is one of them.
     """
-    named = [_input(text, Path()) for text in options.inputs]
+    named = [given if isinstance(given, InputPath) else _input(given, Path()) for given in options.inputs]
     if options.input_list is not None:
         named += _listed(options.input_list)
     if not named:
