@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import msgspec
 from msgspec import Struct
 
-from corekit.errors import CorpusError
+from corekit.errors import CorpusError, UsageError
 from corekit.exports.base import ExportFormat, ExportSource
 from corekit.schema import FEATURES, STATISTICS, V3_COLUMNS
-from corekit.table import write_json_lines
+from corekit.table import read_schema, write_json_lines
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _MEASURED = {f"{feature}_{statistic}" for feature in FEATURES for statistic in STATISTICS} | {
     "schema_version", "run_id", "timestamp", "vmaf_score", "vmaf_model", "score_time_ms", "ffmpeg_version",
@@ -43,15 +46,30 @@ def _write_csv(source: ExportSource, file: BinaryIO, options: Struct) -> int:
     """UTF-8, a header; text quoted, null an empty cell, numbers in their shortest exact form."""
     import pyarrow.csv as csv
 
-    rows, writer = 0, None
-    for batch in source.batches():
-        if writer is None:
-            writer = csv.CSVWriter(file, batch.schema)
-        writer.write_table(batch)
-        rows += batch.num_rows
-    if writer is not None:
-        writer.close()
+    schema = read_schema(source.path)
+    for field in schema:
+        if not _is_a_cell(field.type):
+            raise UsageError(
+                f"{source.path}: column {field.name} is {field.type}, which no cell of a CSV holds; convert it to text, "
+                "or leave it out of the table"
+            )
+    rows = 0
+    with csv.CSVWriter(file, schema) as writer:
+        for batch in source.batches():
+            writer.write_table(batch)
+            rows += batch.num_rows
     return rows
+
+
+def _is_a_cell(type_: pa.DataType) -> bool:
+    """Whether values of a type are one text each, that a reader of CSV finds again."""
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(type_):
+        type_ = type_.value_type
+    bytes_ = pa.types.is_binary(type_) or pa.types.is_large_binary(type_) or pa.types.is_fixed_size_binary(type_)
+    views = pa.types.is_string_view(type_) or pa.types.is_binary_view(type_)
+    return not (pa.types.is_nested(type_) or bytes_ or views)
 
 
 def _write_sidecar(source: ExportSource, file: BinaryIO, options: Struct) -> int:

@@ -25,6 +25,7 @@ _NEEDED = (
     "pix_fmt",
 )
 _SCORES = {"mos": "mos", "dmos": "dmos"}
+_Shape = tuple[str, int, int]
 
 
 class VmafDatasetOptions(Struct, frozen=True, forbid_unknown_fields=True):
@@ -36,8 +37,9 @@ class VmafDatasetOptions(Struct, frozen=True, forbid_unknown_fields=True):
 
 def _write(source: ExportSource, file: BinaryIO, options: VmafDatasetOptions) -> int:
     source.require(_NEEDED, "vmaf-dataset")
-    rows = [row for row in source.rows() if row["ref_clip_name"] is not None]
-    unpaired = next((row for row in source.rows() if row["pairing"] != "fr"), None)
+    every = list(source.rows())
+    rows = [row for row in every if row["ref_clip_name"] is not None]
+    unpaired = next((row for row in every if row["pairing"] != "fr"), None)
     if unpaired is not None or not rows:
         found = (
             f"{unpaired['clip_name']} is a row of the pairing {unpaired['pairing']}"
@@ -47,9 +49,10 @@ def _write(source: ExportSource, file: BinaryIO, options: VmafDatasetOptions) ->
         raise CorpusError(
             f"{source.path}: {found}, and a VMAF dataset pairs files with references; export a table of `--pairing fr`"
         )
-    shape = Counter((row["pix_fmt"], row["width"], row["height"]) for row in rows).most_common(1)[0][0]
+    shape = Counter(_shape(row) for row in rows).most_common(1)[0][0]
     contents = list(dict.fromkeys(row["content"] for row in rows))
     references = {row["content"]: row["ref_clip_name"] for row in rows}
+    rated = {(row["content"], row["clip_name"]): row for row in every}
     paths = _paths(source)
     lines = [
         f"dataset_name = {(options.dataset_name or rows[0].get('corpus') or source.path.stem)!r}",
@@ -61,7 +64,9 @@ def _write(source: ExportSource, file: BinaryIO, options: VmafDatasetOptions) ->
     ]  # fmt: skip
     for number, content in enumerate(contents):
         name = references[content]
-        lines.append(f"    {_entry(content_id=number, content_name=content, path=paths.get(name, name))},")
+        row = rated.get((content, name))
+        path, own = (name, {}) if row is None else (row["src"], _own_shape(row, shape))
+        lines.append(f"    {_entry(content_id=number, content_name=content, path=paths.get(name, path), **own)},")
     lines += ["]", "", "dis_videos = ["]
     for asset, row in enumerate(rows):
         lines.append(f"    {_distorted(row, contents.index(row['content']), asset, shape)},")
@@ -70,17 +75,22 @@ def _write(source: ExportSource, file: BinaryIO, options: VmafDatasetOptions) ->
     return len(rows)
 
 
-def _distorted(row: Mapping[str, Any], content_id: int, asset_id: int, shape: tuple[str, int, int]) -> str:
+def _shape(row: Mapping[str, Any]) -> _Shape:
+    return row["pix_fmt"], row["width"], row["height"]
+
+
+def _own_shape(row: Mapping[str, Any], common: _Shape) -> dict[str, Any]:
+    """What a video says of its geometry: where it differs from the common one."""
+    named = zip(("yuv_fmt", "width", "height"), _shape(row), common, strict=True)
+    return {name: value for name, value, usual in named if value != usual}
+
+
+def _distorted(row: Mapping[str, Any], content_id: int, asset_id: int, common: _Shape) -> str:
     fields: dict[str, Any] = {"content_id": content_id, "asset_id": asset_id}
     score = _SCORES.get(row["label_kind"])
     if score is not None and row["mos_native"] is not None:
         fields[score] = row["mos_native"]
-    fields["path"] = row["src"]
-    for name, common in zip(("yuv_fmt", "width", "height"), shape, strict=True):
-        value = row["pix_fmt" if name == "yuv_fmt" else name]
-        if value != common:
-            fields[name] = value
-    return _entry(**fields)
+    return _entry(**fields, path=row["src"], **_own_shape(row, common))
 
 
 def _entry(**fields: Any) -> str:
