@@ -31,6 +31,9 @@ _METADATA = ("bitrate_kbps", "framerate", "fps", "duration_s", "n_frames", "nb_f
 _BIT_RATE = re.compile(r"(\d+(?:\.\d+)?)([kM])")
 _KBPS = {"k": 1.0, "M": 1000.0}
 _SHOWN = 40
+_MOST_SCALES = 3
+_ROUNDING = 1e-6
+_NO_KIND = "none"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +72,7 @@ class TrainData:
     label_range: tuple[float, float] | None
     """Ends of the label's axis, where the rows state them."""
     notes: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
     @property
     def n(self) -> int:
@@ -222,6 +226,7 @@ def load(
         Labels or features have no value in some rows: says which and in how many.
     """
     _refuse_other_corpora(view, corpus)
+    further = selection is not None
     if selection is None:
         name, kind = _label(view, label, target)
         empty = {column: "it has no value in any row" for column in view.names if not view.has_value(column)}
@@ -235,14 +240,24 @@ def load(
     for column in (selection.label, *selection.columns):
         view.require(column, "the model's column")
     y = view.numbers(selection.label)
+    kinds = label_kinds(view, np.isfinite(y)) if target is None else []
+    warnings = []
+    if further and _NO_KIND not in (*kinds, selection.label_kind) and kinds not in ([], [selection.label_kind]):
+        warnings.append(
+            f"the labels of {view.where} are of the kind {_one_kind(view, kinds)}, the model learnt {selection.label_kind}: the figures "
+            "compare two different scales"
+        )
+        selection = replace(selection, label_kind=kinds[0])
     x = np.column_stack([view.numbers(column) for column in selection.columns])
     clips = view.clips()
+    _refuse_huge(x, selection, clips, view.where)
     keep, notes = _usable(x, y, selection, clips, view.where, impute=impute, drop_missing=drop_missing)
     group_column = view.require(group, "--group") if group else view.first(_GROUPS)
     kept_names = _group_names(view, group_column, clips, keep)
     unique = list(dict.fromkeys(kept_names))
     number = {name: index for index, name in enumerate(unique)}
     metadata_names, metadata = _metadata(view)
+    label_range, strange = _label_range(view, selection.label, y, keep)
     return TrainData(
         selection=selection,
         x=x[keep],
@@ -258,8 +273,9 @@ def load(
         hdr=_kept(_texts(view, ("color_transfer_class",), ""), keep),
         metadata=metadata[keep],
         metadata_names=metadata_names,
-        label_range=_label_range(view, selection.label),
+        label_range=label_range,
         notes=notes,
+        warnings=[*warnings, *strange],
     )
 
 
@@ -283,12 +299,8 @@ def _label(view: TableView, label: str | None, target: str | None) -> tuple[str,
                 f"--target {target}: {view.where} has no values of it; compute it with `corekit run` first"
             )
         return column, "teacher"
-    kinds = sorted({kind for kind in view.text("label_kind") if kind}) if "label_kind" in view.names else []
-    if len(kinds) > 1:
-        raise UsageError(
-            f"{view.where} mixes labels of the kinds {' and '.join(kinds)}, which are not one scale; give tables of one kind"
-        )
-    kind = kinds[0] if kinds else "mos"
+    kinds = label_kinds(view)
+    kind = _one_kind(view, kinds) if kinds else "mos"
     if label is None and kind in ("teacher", "none"):
         raise UsageError(
             f"{view.where} holds no subjective labels (label_kind {kind}): a teacher's score is learnt under its own name, "
@@ -305,6 +317,33 @@ def _label(view: TableView, label: str | None, target: str | None) -> tuple[str,
             f"--label {column}: a teacher's score is no label; learn it under its own name with --target vmaf"
         )
     return column, kind
+
+
+def label_kinds(view: TableView, rows: npt.NDArray[np.bool_] | None = None) -> list[str]:
+    """Kinds of label that the rows state, or some of them, sorted."""
+    if "label_kind" not in view.names:
+        return []
+    taken = [True] * view.n if rows is None else rows
+    return sorted({kind for kind, is_taken in zip(view.text("label_kind"), taken, strict=True) if kind and is_taken})
+
+
+def _one_kind(view: TableView, kinds: Sequence[str]) -> str:
+    if len(kinds) > 1:
+        raise UsageError(
+            f"{view.where} mixes labels of the kinds {' and '.join(kinds)}, which are not one scale; give tables of one kind"
+        )
+    return kinds[0]
+
+
+def _refuse_huge(x: Values, selection: Selection, clips: Sequence[str], where: str) -> None:
+    """Refuse what the exported model, whose input is float32, would take for infinite."""
+    huge = np.isfinite(x) & (np.abs(x) > np.finfo(np.float32).max)
+    if huge.any():
+        row, column = np.argwhere(huge)[0]
+        raise CorpusError(
+            f"{where}: the feature {selection.columns[column]} is {x[row, column]:g} for {clips[row]}, more than single precision holds; "
+            "correct it, or leave it out of --features"
+        )
 
 
 def _usable(
@@ -384,15 +423,33 @@ def _metadata(view: TableView) -> tuple[tuple[str, ...], Values]:
     return tuple(told), np.column_stack(list(told.values())) if told else np.empty((view.n, 0))
 
 
-def _label_range(view: TableView, label: str) -> tuple[float, float] | None:
+def _label_range(
+    view: TableView, label: str, y: Values, keep: npt.NDArray[np.intp]
+) -> tuple[tuple[float, float] | None, list[str]]:
+    """Ends of the label's axis, None where it is not known, and the warning where it is not the one that its name says."""
     if label == "mos":
-        return 1.0, 5.0
+        low, high = float(y[keep].min()), float(y[keep].max())
+        if low >= 1.0 - _ROUNDING and high <= 5.0 + _ROUNDING:
+            return (1.0, 5.0), []
+        return None, [
+            f"{view.where}: the label mos reaches from {low:g} to {high:g}, so it is not on the axis 1..5 and the gates of that axis do not "
+            "apply"
+        ]
     if label != "mos_native" or not {"mos_scale_min", "mos_scale_max"} <= set(view.names):
-        return None
-    low, high = view.numbers("mos_scale_min"), view.numbers("mos_scale_max")
-    if np.isfinite(low).all() and np.isfinite(high).all() and np.ptp(low) == 0 and np.ptp(high) == 0:
-        return float(low[0]), float(high[0])
-    return None
+        return None, []
+    ends = [view.numbers(name)[keep] for name in ("mos_scale_min", "mos_scale_max")]
+    scales = list(dict.fromkeys(f"{_end(low)}..{_end(high)}" for low, high in zip(*ends, strict=True)))
+    if len(scales) > 1:
+        raise UsageError(
+            f"{view.where} mixes the scales {' and '.join(scales[:_MOST_SCALES])} in mos_native; learn --label mos, or give tables of one "
+            "scale"
+        )
+    low, high = (float(values[0]) for values in ends)
+    return ((low, high) if np.isfinite([low, high]).all() else None), []
+
+
+def _end(value: float) -> str:
+    return f"{value:g}" if np.isfinite(value) else "unknown"
 
 
 def with_derived(table: pa.Table) -> pa.Table:

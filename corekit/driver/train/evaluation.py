@@ -12,6 +12,7 @@ import numpy.typing as npt
 from corekit.driver.train.baselines import MetadataBaseline, mean_label
 from corekit.driver.train.data import TrainData
 from corekit.driver.train.report import Baseline, Comparison, FoldRecord, Measures, Subset, Summary
+from corekit.errors import CorpusError
 from corekit.learning.conformal import half_width
 from corekit.learning.folds import Fold
 from corekit.learning.models import MODELS, Fitted, Part, fit_auto
@@ -58,12 +59,25 @@ def fit_model(name: str, part: Part, seed: int) -> Fitted:
 
 
 def medians(x: Values) -> Values:
-    """The median of every feature over the rows that have it, shape ``(n_features,)``; 0 where no row has."""
-    with np.errstate(all="ignore"):
-        found = np.array(
-            [np.median(column[np.isfinite(column)]) if np.isfinite(column).any() else 0.0 for column in x.T]
-        )
-    return found
+    """The median of every feature over the rows that have it, shape ``(n_features,)``; every feature has one in some row."""
+    return np.array([np.median(column[np.isfinite(column)]) for column in x.T])
+
+
+def refuse_unfillable(data: TrainData, folds: Sequence[Fold]) -> None:
+    """Refuse features that have no value in a whole training part: no median could stand in for them.
+
+    Raises
+    ------
+    CorpusError
+        Names the feature and the fold.
+    """
+    for fold in folds:
+        gone = ~np.isfinite(data.x[fold.train]).any(axis=0)
+        if gone.any():
+            raise CorpusError(
+                f"the feature {data.selection.columns[int(np.argmax(gone))]} has no value in any of the {fold.train.size} training rows of "
+                f"the fold {fold.name}, so no median can stand in for it; leave it out of --features"
+            )
 
 
 def imputed(x: Values, fill: Values) -> Values:

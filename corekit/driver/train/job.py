@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,10 @@ from msgspec import Struct
 import corekit
 from corekit.driver.parents import look_at, refuse_changed
 from corekit.driver.publish import provenance_time
-from corekit.driver.train.artefacts import Contents, check_training, write_folder
+from corekit.driver.train.artefacts import Contents, check_inputs, check_training, write_folder
 from corekit.driver.train.baselines import MetadataBaseline
-from corekit.driver.train.data import Selection, TableView, TrainData, load, read_tables
+from corekit.driver.train.cross import refuse_other_labels, refuse_twice, without_learnt
+from corekit.driver.train.data import Selection, TableView, TrainData, label_kinds, load, read_tables
 from corekit.driver.train.evaluation import (
     AUTO,
     FoldResult,
@@ -23,14 +25,15 @@ from corekit.driver.train.evaluation import (
     fit_rows,
     fold_record,
     imputed,
+    refuse_unfillable,
     run_fold,
     run_folds,
 )
 from corekit.driver.train.features import SETS
-from corekit.driver.train.gates import all_passed, check_gates, read_gates
+from corekit.driver.train.gates import GateLimits, all_passed, check_gates, read_gates
 from corekit.driver.train.model import Learnt, ModelInput, ModelRecord, TrainedModel, require
 from corekit.driver.train.options import TrainOptions
-from corekit.driver.train.protocol import folds_sha256, make_folds, small_groups, test_groups
+from corekit.driver.train.protocol import folds_sha256, make_folds, outside_split, small_groups, test_groups
 from corekit.driver.train.report import Gate, Protocol, TrainReport
 from corekit.driver.train.summing import Told, make_report, sha256_of
 from corekit.errors import CorekitError, GateError, UsageError
@@ -70,13 +73,20 @@ def train(options: TrainOptions, *, tell: Tell | None = None) -> TrainResult:
     """
     options.check()
     started, clock = provenance_time(), time.monotonic()
+    limits = read_gates(options.gate)
     _check_model(options.model)
     identity = _Identity(options)
-    check_training(identity.folder, [*identity.tables, *([options.cross_table] if options.cross_table else [])])
-    with locked(identity.folder / "model"):
-        job = _Job(options, identity, tell or (lambda done, count: None))
-        job.run()
-        written = write_folder(identity.folder, job.contents(), started=started, wall_s=time.monotonic() - clock)
+    check_training(identity.folder, identity.paths)
+    existed = identity.folder.exists()
+    try:
+        with locked(identity.folder / "model"):
+            job = _Job(options, identity, limits, tell or (lambda done, count: None))
+            job.run()
+            written = write_folder(identity.folder, job.contents(), started=started, wall_s=time.monotonic() - clock)
+    finally:
+        if not existed:
+            with suppress(OSError):
+                identity.folder.rmdir()  # only where it is empty: nothing was written
     if job.missed:
         raise GateError(
             f"no model was written: {job.missed} (--require-gate); the report is {written.manifest_path.with_name('report.html')}"
@@ -89,8 +99,8 @@ def train(options: TrainOptions, *, tell: Tell | None = None) -> TrainResult:
 def _check_model(name: str) -> None:
     if name != AUTO and name not in MODELS:
         raise UsageError(f"--model {name}: no such model; give {AUTO}, {', '.join(MODELS)}")
-    for package, extra in (("sklearn", "train"), ("onnx", "train"), ("safetensors", "train"), ("matplotlib", "train")):
-        require(package, extra, "training")
+    for package in ("sklearn", "onnx", "onnxruntime", "safetensors", "matplotlib"):
+        require(package, "train", "training")
     if name != AUTO and MODELS[name].needs_torch:
         require("torch", "mlp", "training")
 
@@ -106,7 +116,7 @@ def _check_size(name: str, rows: int) -> None:
 
 
 class _Identity:
-    """What the model is called and where it goes: the corpus's plugin decides where one is named."""
+    """The tables, and by them what the model is called and where it goes: the corpus's plugin decides where one is named."""
 
     def __init__(self, options: TrainOptions) -> None:
         self.corpus: CorpusInfo | None = None
@@ -114,14 +124,20 @@ class _Identity:
             self.corpus = Composition(options.disable).add_corpus(options.corpus)
         training = self.corpus.training if self.corpus else None
         self.tables = options.tables or (Path(f"{options.corpus}.parquet"),)
+        self.paths = tuple(path.absolute() for path in (*self.tables, *filter(None, [options.cross_table])))
+        check_inputs(self.paths)
+        self.parents = look_at(self.paths)
+        refuse_twice(self.paths, self.parents, cross=options.cross_table is not None)
+        self.view = TableView(read_tables(self.tables), ", ".join(map(str, self.tables)))
         asked = options.label is not None or options.target is not None
         self.target = options.target or (training.target if training and not asked else None)
         own = training is not None and training.target == self.target
         self.warnings: tuple[str, ...] = training.warnings if training else ()
+        stem, what = self.tables[0].stem, self.target or ("DMOS" if label_kinds(self.view) == ["dmos"] else "MOS")
         self.model_id = options.model_id or (
-            training.model_id if training and own else f"{self.tables[0].stem}_{self.target or 'mos'}_head"
+            training.model_id if training and own else f"{stem}_{self.target or what.lower()}_head"
         )
-        self.title = training.title if training and own else f"{self.target or 'MOS'} head of {self.tables[0].stem}"
+        self.title = training.title if training and own else f"{what} head of {stem}"
         self.folder = (options.out or Path(self.model_id)).absolute()
         if self.folder.is_file():
             raise UsageError(f"--out {options.out}: this is a file; give the name of a folder")
@@ -158,15 +174,13 @@ def _infos(view: TableView, disable: Sequence[str]) -> list[CorpusInfo]:
 class _Job:
     """The steps of one training."""
 
-    def __init__(self, options: TrainOptions, identity: _Identity, tell: Tell) -> None:
+    def __init__(self, options: TrainOptions, identity: _Identity, limits: GateLimits, tell: Tell) -> None:
         self._options = options
         self._identity = identity
+        self._limits = limits
         self._tell = tell
-        self._paths = tuple(path.absolute() for path in identity.tables)
-        cross = (options.cross_table.absolute(),) if options.cross_table else ()
-        self._view = TableView(read_tables(identity.tables), ", ".join(map(str, identity.tables)))
-        self._parents = look_at((*self._paths, *cross))
-        self._all_paths = (*self._paths, *cross)
+        self._view, self._paths, self._parents = identity.view, identity.paths, identity.parents
+        self._warnings = list(identity.warnings)
         sets = identity.sets(self._view, options.disable)
         self._sets = sets
         self._data = self._load(self._view, None)
@@ -195,15 +209,17 @@ class _Job:
             self._cross()
         else:
             self._within()
-        refuse_changed(self._all_paths, self._parents)
+        refuse_changed(self._paths, self._parents)
         self._sum_up()
 
     def _within(self) -> None:
         data, options = self._data, self._options
         self._folds = make_folds(data, options)
+        refuse_unfillable(data, self._folds)
         self._metadata = MetadataBaseline(data, data)
         self._held = data
         if options.protocol_name == "stored-split":
+            data.notes.extend(outside_split(data))
             result, self._fitted = run_fold(data, self._folds[0], options.model, options.seed)
             self._results, self._trained = [result], self._folds[0].train
             self._tell(1, 1)
@@ -224,9 +240,10 @@ class _Job:
         data, path = self._data, self._options.cross_table
         assert path is not None
         other = self._load(TableView(read_tables([path]), str(path)), data.selection)
-        shared = sorted(set(data.group_names) & set(other.group_names))
-        if shared and data.group_column != "clip":
-            self._data.notes.append(f"{len(shared)} {data.group_column}s stand in both tables, such as {shared[0]}")
+        refuse_other_labels(data, other, path)
+        other, warnings = without_learnt(data, other, path)
+        self._warnings += [*data.warnings, *warnings]
+        refuse_unfillable(data, [Fold(str(path), np.arange(data.n), np.arange(other.n))])
         self._trained = np.arange(data.n)
         self._fitted, fill = fit_rows(data, self._trained, None, self._options.model, self._options.seed)
         rows = np.arange(other.n)
@@ -251,10 +268,9 @@ class _Job:
         options, data, held, fitted = self._options, self._data, self._held, self._fitted
         sums = Sums(held, self._results, options.mapping, seed=options.seed)
         half = half_width(fitted.residuals if options.protocol_name == "cross" else sums.residuals())
-        limits = read_gates(options.gate)
         measures = sums.measures(lambda result: result.predicted)
         kind, folds, groups = data.selection.label_kind, len(self._results), len(held.group_names)
-        gates = check_gates(limits, measures, data.label_range, label_kind=kind, folds=folds, groups=groups)
+        gates = check_gates(self._limits, measures, held.label_range, label_kind=kind, folds=folds, groups=groups)
         passed = all_passed(gates)
         if options.require_gate and not passed:
             self.missed = _missed(gates)
@@ -278,7 +294,7 @@ class _Job:
             licences=self._licences(),
             hashes={"tables": sha256_of(p.sha256 for p in self._parents), "folds": digest, "code": code_sha256()},
             warnings=[
-                *self._identity.warnings,
+                *self._warnings,
                 *filter(None, [small_groups(held, self._folds, options.protocol_name)]),
             ],
             notes=[*data.notes, *self._left_out_note()],
@@ -337,7 +353,7 @@ class _Job:
                 fold_record(result, test_groups(self._held, fold), self._options.mapping)
                 for result, fold in zip(self._results, self._folds, strict=True)
             ],
-            paths=self._all_paths,
+            paths=self._paths,
             parents=self._parents,
             missed=self.missed,
         )

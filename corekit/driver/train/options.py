@@ -14,6 +14,9 @@ Impute = Literal["error", "median"]
 
 PROTOCOLS = ("stored-split", "grouped", "loso", "cross:TABLE", "random")
 
+_MOST_SEED = 2**63 - 1
+"""What the report's integers and torch hold."""
+
 
 class TrainOptions(Struct, frozen=True, kw_only=True):
     """What `corekit train` is asked to do; every field is a command-line option of the same name."""
@@ -84,6 +87,8 @@ class TrainOptions(Struct, frozen=True, kw_only=True):
             raise UsageError(f"--workers {self.workers}: give at least 1")
         if self.seed < 0:
             raise UsageError(f"--seed {self.seed}: give 0 or more")
+        if self.seed > _MOST_SEED:
+            raise UsageError(f"--seed {self.seed}: give at most {_MOST_SEED}")
         if self.label is not None and self.target is not None:
             raise UsageError(
                 "--label and --target exclude each other: a label is subjective, a target is a teacher's feature"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -16,6 +17,7 @@ from corekit.learning.folds import Fold
 
 _FEWEST_GROUPS = 2
 _NAMED = 5
+_PARTS = ("train", "val", "test")
 
 
 def make_folds(data: TrainData, options: TrainOptions) -> list[Fold]:
@@ -59,6 +61,15 @@ def small_groups(data: TrainData, folds: Sequence[Fold], protocol: str) -> str:
     )
 
 
+def outside_split(data: TrainData) -> list[str]:
+    """The note on rows that a stored split puts in no part, or nothing."""
+    odd = Counter(split or "no split" for split in data.splits if split not in _PARTS)
+    if not odd:
+        return []
+    named = ", ".join(f"{name} ({count})" for name, count in odd.most_common(_NAMED))
+    return [f"{odd.total()} of {data.n} rows take no part, since their split is none of {', '.join(_PARTS)}: {named}"]
+
+
 def folds_sha256(data: TrainData, folds: Sequence[Fold]) -> str:
     """SHA-256 over every fold's name and the sorted names of its test groups, one fold a line."""
     digest = hashlib.sha256()
@@ -83,7 +94,7 @@ def _stored(data: TrainData) -> Fold:
             )
     parts: dict[int, dict[str, int]] = {}
     for row, split in enumerate(data.splits):
-        if split in ("train", "val", "test"):
+        if split in _PARTS:
             parts.setdefault(int(data.groups[row]), {}).setdefault(split, row)
     for group, found in parts.items():
         if len(found) > 1:

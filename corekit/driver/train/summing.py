@@ -101,7 +101,7 @@ def make_report(
         gates=told.gates,
         chosen=told.chosen,
         hashes=told.hashes,
-        warnings=[*told.warnings, *_found_wanting(measures, baselines)],
+        warnings=[*told.warnings, *held.warnings, *_found_wanting(measures, baselines)],
         notes=[*told.notes, *sums.straightened()],
     )
     return report, _rows(held, predicted, metadata, counts, record.half_width)
