@@ -9,6 +9,7 @@ import shutil
 import zipfile
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from corekit import ExportOptions, MergeOptions, UsageError, export, merge, read_table
@@ -79,6 +80,16 @@ def test_the_list_of_duplicates_has_the_manifest_of_its_merge(chain: Chain, tmp_
         )
     )
     assert failed(tmp_path / "m.duplicates.jsonl") == []
+
+
+def test_a_merge_is_replayed_whatever_its_inputs_are_called(chain: Chain, tmp_path: Path) -> None:
+    inputs = [tmp_path / "my table.parquet", tmp_path / "x=y.parquet"]
+    for path, clips in zip(inputs, (slice(0, 4), slice(4, 8)), strict=True):
+        pq.write_table(pq.read_table(chain.table).slice(clips.start, 4), path)
+    out = tmp_path / "out.parquet"
+    merge(MergeOptions(inputs=tuple(str(path) for path in inputs), out=out))
+    report = replay(ReplayOptions(path=out, workers=1))
+    assert (report.result, report.reasons) == ("equal", [])
 
 
 def test_a_damaged_member_of_an_archive_is_changed_not_a_crash(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from msgspec import Struct
 from corekit.driver import provenance
 from corekit.driver.chain import Finder, Link, Places, is_there, open_link, sha256_at
 from corekit.driver.enrich import EnrichOptions, enrich
-from corekit.driver.merge import MergeOptions, merge
+from corekit.driver.merge import InputPath, MergeOptions, merge
 from corekit.driver.options import RunOptions
 from corekit.driver.publish import provenance_time
 from corekit.driver.replay.compare import ColumnDifference, Compared, compare_tables
@@ -270,7 +270,7 @@ class _Replay:
         assert isinstance(manifest, MergeManifest)
         out = self._scratch / f"again{Path(manifest.artefacts['table'].file).suffix}"
         inputs = [
-            f"{given.label}={self._obtain(parent)}"
+            InputPath.of(self._obtain(parent), given.label)
             for given, parent in zip(manifest.merge.inputs, manifest.parents, strict=True)
         ]
         sources = {
