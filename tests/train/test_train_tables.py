@@ -81,6 +81,9 @@ def test_why_a_column_of_a_set_or_glob_was_left_out(tmp_path: Path) -> None:
         )
     )
     assert found.report.features_left_out == {"f1": "it holds text, first '-' for c00_a_low.mp4"}
+    ids = {"f1": np.arange(90.0), "flickr_id": [str(number) for number in range(90)]}
+    found = train(options(write_table(tmp_path / "i.parquet", ids), features="f*"))
+    assert found.report.features_left_out == {}
     assert refused(spoilt, features="motion2_mean") == (
         "--features motion2_mean: motion2_mean holds text, first '-' for c02_b_mid.mp4; leave it out"
     )

@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from corekit.driver.train.features import Columns, choose_features, forbidden_columns
+from corekit.driver.train.labels import find_label, label_range, told_kind
 from corekit.driver.train.reading import read_file
 from corekit.errors import CorpusError, UsageError
 from corekit.model import CorpusInfo
-from corekit.schema import STATISTICS
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -31,9 +31,6 @@ _METADATA = ("bitrate_kbps", "framerate", "fps", "duration_s", "n_frames", "nb_f
 _BIT_RATE = re.compile(r"(\d+(?:\.\d+)?)([kM])")
 _KBPS = {"k": 1.0, "M": 1000.0}
 _SHOWN = 40
-_MOST_SCALES = 3
-_ROUNDING = 1e-6
-_NO_KIND = "none"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -226,28 +223,15 @@ def load(
         Labels or features have no value in some rows: says which and in how many.
     """
     _refuse_other_corpora(view, corpus)
-    further = selection is not None
+    warnings: list[str] = []
     if selection is None:
-        name, kind = _label(view, label, target)
-        empty = {column: "it has no value in any row" for column in view.names if not view.has_value(column)}
-        numeric = [column for column in view.names if column not in empty and view.is_numeric(column)]
-        words = {c: view.text_among(c) for c in view.names if c not in empty and c not in numeric}
-        spoilt = {column: reason for column, (reason, has_numbers) in words.items() if has_numbers}
-        text = {column: reason for column, (reason, has_numbers) in words.items() if not has_numbers}
-        forbidden = forbidden_columns(name, target)
-        chosen = choose_features(features, Columns(numeric, {**empty, **spoilt}, text), sets=sets, forbidden=forbidden)
-        selection = Selection(label=name, label_kind=kind, columns=chosen.columns, left_out=chosen.left_out)
+        selection = _choose(view, label, target, features, sets)
     for column in (selection.label, *selection.columns):
         view.require(column, "the model's column")
     y = view.numbers(selection.label)
-    kinds = label_kinds(view, np.isfinite(y)) if target is None else []
-    warnings = []
-    if further and _NO_KIND not in (*kinds, selection.label_kind) and kinds not in ([], [selection.label_kind]):
-        warnings.append(
-            f"the labels of {view.where} are of the kind {_one_kind(view, kinds)}, the model learnt {selection.label_kind}: the figures "
-            "compare two different scales"
-        )
-        selection = replace(selection, label_kind=kinds[0])
+    if target is None:
+        kind, warnings = told_kind(view, np.isfinite(y), selection.label_kind)
+        selection = replace(selection, label_kind=kind)
     x = np.column_stack([view.numbers(column) for column in selection.columns])
     clips = view.clips()
     _refuse_huge(x, selection, clips, view.where)
@@ -257,7 +241,7 @@ def load(
     unique = list(dict.fromkeys(kept_names))
     number = {name: index for index, name in enumerate(unique)}
     metadata_names, metadata = _metadata(view)
-    label_range, strange = _label_range(view, selection.label, y, keep)
+    axis, strange = label_range(view, selection.label, y, keep)
     return TrainData(
         selection=selection,
         x=x[keep],
@@ -273,10 +257,26 @@ def load(
         hdr=_kept(_texts(view, ("color_transfer_class",), ""), keep),
         metadata=metadata[keep],
         metadata_names=metadata_names,
-        label_range=label_range,
+        label_range=axis,
         notes=notes,
         warnings=[*warnings, *strange],
     )
+
+
+def _choose(
+    view: TableView, label: str | None, target: str | None, features: str, sets: Mapping[str, Sequence[str]]
+) -> Selection:
+    """Label and features by the options of a training."""
+    name, kind = find_label(view, label, target)
+    empty = {column: "it has no value in any row" for column in view.names if not view.has_value(column)}
+    numeric = [column for column in view.names if column not in empty and view.is_numeric(column)]
+    words = {c: view.text_among(c) for c in view.names if c not in empty and c not in numeric}
+    names = {*_GROUPS, *_CLIPS, *_RUNGS, *_SPLITS}  # text by their nature, even where they are digits
+    spoilt = {c: reason for c, (reason, has_numbers) in words.items() if has_numbers and c not in names}
+    text = {c: reason for c, (reason, _) in words.items() if c not in spoilt}
+    columns = Columns(numeric, {**empty, **spoilt}, text)
+    chosen = choose_features(features, columns, sets=sets, forbidden=forbidden_columns(name, target))
+    return Selection(label=name, label_kind=kind, columns=chosen.columns, left_out=chosen.left_out)
 
 
 def _refuse_other_corpora(view: TableView, corpus: CorpusInfo | None) -> None:
@@ -288,51 +288,6 @@ def _refuse_other_corpora(view: TableView, corpus: CorpusInfo | None) -> None:
             f"--corpus {corpus.name}: {view.where} holds rows of {', '.join(others)}; give tables of {corpus.name} alone, or leave "
             "--corpus out and give the model an id of its own"
         )
-
-
-def _label(view: TableView, label: str | None, target: str | None) -> tuple[str, str]:
-    """Column and kind of what is learnt."""
-    if target is not None:
-        column = view.first((f"{target}_mean", "vmaf_score") if target == "vmaf" else (f"{target}_mean", target))
-        if column is None or not view.is_numeric(column):
-            raise UsageError(
-                f"--target {target}: {view.where} has no values of it; compute it with `corekit run` first"
-            )
-        return column, "teacher"
-    kinds = label_kinds(view)
-    kind = _one_kind(view, kinds) if kinds else "mos"
-    if label is None and kind in ("teacher", "none"):
-        raise UsageError(
-            f"{view.where} holds no subjective labels (label_kind {kind}): a teacher's score is learnt under its own name, "
-            "--target vmaf"
-        )
-    column = label or view.first(("mos", "mos_native") if kind == "mos" else ("mos_native",))
-    if column is None:
-        raise UsageError(f"{view.where} has no label column mos; name it with --label")
-    view.require(column, "--label")
-    if not view.is_numeric(column):
-        raise UsageError(f"--label {column}: {view.where}: {view.text_among(column)[0]}; correct it, or name another")
-    if any(column in (f"vmaf_{statistic}", "vmaf_score") for statistic in STATISTICS):
-        raise UsageError(
-            f"--label {column}: a teacher's score is no label; learn it under its own name with --target vmaf"
-        )
-    return column, kind
-
-
-def label_kinds(view: TableView, rows: npt.NDArray[np.bool_] | None = None) -> list[str]:
-    """Kinds of label that the rows state, or some of them, sorted."""
-    if "label_kind" not in view.names:
-        return []
-    taken = [True] * view.n if rows is None else rows
-    return sorted({kind for kind, is_taken in zip(view.text("label_kind"), taken, strict=True) if kind and is_taken})
-
-
-def _one_kind(view: TableView, kinds: Sequence[str]) -> str:
-    if len(kinds) > 1:
-        raise UsageError(
-            f"{view.where} mixes labels of the kinds {' and '.join(kinds)}, which are not one scale; give tables of one kind"
-        )
-    return kinds[0]
 
 
 def _refuse_huge(x: Values, selection: Selection, clips: Sequence[str], where: str) -> None:
@@ -421,35 +376,6 @@ def _metadata(view: TableView) -> tuple[tuple[str, ...], Values]:
             columns[name] = view.numbers(name)
     told = {name: values for name, values in columns.items() if np.isfinite(values).all() and np.ptp(values) > 0}
     return tuple(told), np.column_stack(list(told.values())) if told else np.empty((view.n, 0))
-
-
-def _label_range(
-    view: TableView, label: str, y: Values, keep: npt.NDArray[np.intp]
-) -> tuple[tuple[float, float] | None, list[str]]:
-    """Ends of the label's axis, None where it is not known, and the warning where it is not the one that its name says."""
-    if label == "mos":
-        low, high = float(y[keep].min()), float(y[keep].max())
-        if low >= 1.0 - _ROUNDING and high <= 5.0 + _ROUNDING:
-            return (1.0, 5.0), []
-        return None, [
-            f"{view.where}: the label mos reaches from {low:g} to {high:g}, so it is not on the axis 1..5 and the gates of that axis do not "
-            "apply"
-        ]
-    if label != "mos_native" or not {"mos_scale_min", "mos_scale_max"} <= set(view.names):
-        return None, []
-    ends = [view.numbers(name)[keep] for name in ("mos_scale_min", "mos_scale_max")]
-    scales = list(dict.fromkeys(f"{_end(low)}..{_end(high)}" for low, high in zip(*ends, strict=True)))
-    if len(scales) > 1:
-        raise UsageError(
-            f"{view.where} mixes the scales {' and '.join(scales[:_MOST_SCALES])} in mos_native; learn --label mos, or give tables of one "
-            "scale"
-        )
-    low, high = (float(values[0]) for values in ends)
-    return ((low, high) if np.isfinite([low, high]).all() else None), []
-
-
-def _end(value: float) -> str:
-    return f"{value:g}" if np.isfinite(value) else "unknown"
 
 
 def with_derived(table: pa.Table) -> pa.Table:

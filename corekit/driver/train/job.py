@@ -17,7 +17,7 @@ from corekit.driver.publish import provenance_time
 from corekit.driver.train.artefacts import Contents, check_inputs, check_training, write_folder
 from corekit.driver.train.baselines import MetadataBaseline
 from corekit.driver.train.cross import refuse_other_labels, refuse_twice, without_learnt
-from corekit.driver.train.data import Selection, TableView, TrainData, label_kinds, load, read_tables
+from corekit.driver.train.data import Selection, TableView, TrainData, load, read_tables
 from corekit.driver.train.evaluation import (
     AUTO,
     FoldResult,
@@ -31,6 +31,7 @@ from corekit.driver.train.evaluation import (
 )
 from corekit.driver.train.features import SETS
 from corekit.driver.train.gates import GateLimits, all_passed, check_gates, read_gates
+from corekit.driver.train.labels import label_kinds
 from corekit.driver.train.model import Learnt, ModelInput, ModelRecord, TrainedModel, require
 from corekit.driver.train.options import TrainOptions
 from corekit.driver.train.protocol import folds_sha256, make_folds, outside_split, small_groups, test_groups
@@ -76,7 +77,7 @@ def train(options: TrainOptions, *, tell: Tell | None = None) -> TrainResult:
     limits = read_gates(options.gate)
     _check_model(options.model)
     identity = _Identity(options)
-    check_training(identity.folder, identity.paths)
+    check_training(identity.folder, identity.inputs)
     existed = identity.folder.exists()
     try:
         with locked(identity.folder / "model"):
@@ -124,10 +125,12 @@ class _Identity:
             self.corpus = Composition(options.disable).add_corpus(options.corpus)
         training = self.corpus.training if self.corpus else None
         self.tables = options.tables or (Path(f"{options.corpus}.parquet"),)
-        self.paths = tuple(path.absolute() for path in (*self.tables, *filter(None, [options.cross_table])))
-        check_inputs(self.paths)
+        self.inputs = (*self.tables, *filter(None, [options.cross_table]))
+        """Every table, that of a cross test last."""
+        check_inputs(self.inputs)
+        self.paths = tuple(path.absolute() for path in self.inputs)
         self.parents = look_at(self.paths)
-        refuse_twice(self.paths, self.parents, cross=options.cross_table is not None)
+        refuse_twice(self.inputs, self.parents, cross=options.cross_table is not None)
         self.view = TableView(read_tables(self.tables), ", ".join(map(str, self.tables)))
         asked = options.label is not None or options.target is not None
         self.target = options.target or (training.target if training and not asked else None)
