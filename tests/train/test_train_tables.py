@@ -71,6 +71,14 @@ def test_text_among_the_labels(tmp_path: Path) -> None:
         evaluate(EvaluateOptions(model=model, tables=(spoilt,), out=tmp_path / "e", drop_missing=True))
 
 
+def test_text_in_one_of_two_tables(tmp_path: Path) -> None:
+    spoilt = write_csv(tmp_path / "s.csv", with_cell("motion2_mean", 7, "-"))
+    clean = write_csv(tmp_path / "c.csv")
+    assert refused(spoilt, tables=(clean, spoilt)) == (
+        "s.csv: the column motion2_mean is numeric in c.csv, but it holds text, first '-' for c02_b_mid.mp4 here; correct the table"
+    )
+
+
 def test_why_a_column_of_a_set_or_glob_was_left_out(tmp_path: Path) -> None:
     spoilt = write_csv(tmp_path / "s.csv", with_cell("motion2_mean", 7, "-"))
     reason = "it holds text, first '-' for c02_b_mid.mp4"

@@ -112,6 +112,7 @@ def read_tables(paths: Sequence[Path]) -> pa.Table:
     try:
         table = pa.concat_tables(tables, promote_options="permissive")
     except pa.ArrowException as error:
+        _refuse_text_beside_numbers([TableView(table, str(path)) for table, path in zip(tables, paths, strict=True)])
         raise UsageError(f"the tables do not go together ({error}); put them together with `corekit merge`") from error
     if table.num_rows == 0:
         raise CorpusError(f"{', '.join(map(str, paths))}: there is no row to learn from")
@@ -197,6 +198,18 @@ class TableView:
                 f"{option} {name}: {self.where} has no such column; it has {', '.join(self.names[:12])}, ..."
             )
         return name
+
+
+def _refuse_text_beside_numbers(views: Sequence[TableView]) -> None:
+    """Refuse a column that is numeric in one table and text in another, by the cell that makes it so."""
+    for name in dict.fromkeys(name for view in views for name in view.names):
+        having = [view for view in views if name in view.names and view.has_value(name)]
+        numeric = [view for view in having if view.is_numeric(name)]
+        for view in having:
+            if numeric and view not in numeric:
+                raise UsageError(
+                    f"{view.where}: the column {name} is numeric in {numeric[0].where}, but {view.text_among(name)[0]} here; correct the table"
+                )
 
 
 def load(
