@@ -11,13 +11,15 @@ import numpy.typing as npt
 from msgspec import Struct
 
 from corekit.driver import provenance
+from corekit.driver.kept import refuse_loss
 from corekit.driver.parents import Parent, look_at, refuse_changed
 from corekit.driver.publish import provenance_time
 from corekit.driver.train.artefacts import (
     EVALUATION,
     MANIFEST,
     PREDICTIONS,
-    check_evaluation,
+    check_inputs,
+    holds_model,
     parent_records,
     report_files,
     write_files,
@@ -100,7 +102,8 @@ def evaluate(options: EvaluateOptions) -> EvaluateResult:
     started, clock = provenance_time(), time.monotonic()
     model = load_model(options.model)
     require("matplotlib", "train", "evaluating")
-    check_evaluation(options.folder, options.tables)
+    check_inputs(options.tables)
+    _refuse_loss(options, model)
     with locked(options.folder / "evaluation"):
         tables = [path.absolute() for path in options.tables]
         paths = [model.path, *tables]
@@ -121,6 +124,18 @@ def evaluate(options: EvaluateOptions) -> EvaluateResult:
         files = report_files(report, predictions, folds, seed=options.seed)
         written = write_files(path, _FILES, files, predictions, manifest)
     return EvaluateResult(folder=options.folder, report=report, manifest=written, manifest_path=path)
+
+
+def _refuse_loss(options: EvaluateOptions, model: TrainedModel) -> None:
+    said = f"--out {options.out or options.folder.name}"
+    if holds_model(options.folder) or (options.folder / MANIFEST).exists():
+        raise UsageError(f"{said}: it holds a training, whose report would be lost; choose another name")
+    refuse_loss(
+        said,
+        written=[options.folder / name for name in _FILES],
+        manifest=options.folder / EVALUATION,
+        inputs=[*options.tables, model.path],
+    )
 
 
 def _held(options: EvaluateOptions, model: TrainedModel, parents: list[Parent]) -> tuple[TrainData, str, bool]:

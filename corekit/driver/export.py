@@ -10,6 +10,7 @@ from typing import Any
 from msgspec import Struct, field
 
 from corekit.driver import provenance
+from corekit.driver.kept import refuse_loss
 from corekit.driver.parents import Parent, look_at, refuse_changed
 from corekit.driver.publish import provenance_time
 from corekit.errors import CorekitError, PluginError, UsageError
@@ -22,7 +23,6 @@ from corekit.manifest import (
     PathRecord,
     Roots,
     TimingRecord,
-    known_manifest,
     manifest_beside,
     sealed,
     settle,
@@ -104,8 +104,8 @@ def export(options: ExportOptions) -> ExportResult:
             f"--to {chosen.name}: it holds {chosen.kinds[0]} tables, and {options.table} is a {kind} table"
         )
     out = (options.out or table.with_name(f"{table.stem}{chosen.suffix}")).absolute()
-    _refuse_loss(out, table)
     manifest_path = out.with_name(f"{out.name}.manifest.json")
+    refuse_loss(f"--out {options.out or out}", written=[out], manifest=manifest_path, inputs=[table])
     with locked(out):
         settle(manifest_path, [out])
         (parent,) = look_at([table])
@@ -125,21 +125,6 @@ def export(options: ExportOptions) -> ExportResult:
         manifest = _manifest(options, chosen, owner, table, parent, out, artefact, started, time.monotonic() - clock)
         publish(out)
     return ExportResult(out=out, manifest_path=manifest_path, manifest=manifest, rows=rows)
-
-
-def _refuse_loss(out: Path, table: Path) -> None:
-    """Raise where an export would take the place of the table, of its manifest or of what that speaks of."""
-    kept = {table.resolve(): "this is the table itself"}
-    beside = manifest_beside(table)
-    if beside is not None:
-        kept[beside.resolve()] = "this is the table's manifest"
-        manifest = known_manifest(beside)
-        for artefact in manifest.artefacts.values() if manifest else ():
-            kept.setdefault((beside.parent / artefact.file).resolve(), f"{beside.name} lists this file of the run")
-    for path in (out, out.with_name(f"{out.name}.manifest.json")):
-        same = out.exists() and table.samefile(out)
-        if reason := "this is the table itself" if same else kept.get(path.resolve(), ""):
-            raise UsageError(f"--out {path}: {reason}; give another name with --out")
 
 
 def _formats(disable: tuple[str, ...]) -> tuple[dict[str, tuple[ExportFormat, PluginStatus]], list[PluginStatus]]:

@@ -14,12 +14,13 @@ from msgspec import Struct, field
 
 from corekit.driver import provenance
 from corekit.driver.backends import choose_backend
+from corekit.driver.kept import refuse_loss
 from corekit.driver.measure import measure_job
 from corekit.driver.options import RunOptions
 from corekit.driver.parents import look_at, refuse_changed
 from corekit.driver.publish import provenance_time
 from corekit.driver.tasks import Done, Failed, Job, Settings, Task
-from corekit.driver.train.artefacts import EVALUATION, FILES, MANIFEST, check_inputs, parent_records, refuse_overwriting
+from corekit.driver.train.artefacts import EVALUATION, FILES, MANIFEST, check_inputs, parent_records
 from corekit.driver.train.data import TableView, read_tables
 from corekit.driver.train.model import TrainedModel, load_model, outside_range
 from corekit.errors import BackendError, ClipError, CorpusError, UsageError
@@ -31,8 +32,6 @@ from corekit.manifest import (
     Roots,
     TableRecord,
     TimingRecord,
-    known_manifest,
-    manifest_beside,
     manifest_path,
     sealed,
     settle,
@@ -334,7 +333,9 @@ def write_scores(options: PredictTableOptions) -> Scores:
     model = load_model(options.model)
     paths = [model.path, *(path.absolute() for path in options.tables)]
     check_inputs(options.tables)
-    _refuse_overwriting(out, model, options.tables)
+    # Names of a training's files, beside a model, are the model's, whether they are there or not.
+    reserved = [model.path.with_name(name) for name in (*FILES, MANIFEST, EVALUATION)]
+    refuse_loss(f"--out {options.out}", written=[out], manifest=manifest_path(out), inputs=[*options.tables, *reserved])
     with locked(out):
         settle(manifest_path(out), [out])
         parents = look_at(paths)
@@ -380,23 +381,3 @@ def write_scores(options: PredictTableOptions) -> Scores:
         write_atomic(manifest_path(out), sealed(manifest, roots))
         publish(out)
     return scores
-
-
-def _refuse_overwriting(out: Path, model: TrainedModel, tables: Sequence[Path]) -> None:
-    """Refuse scores, or a manifest of them, in the place of a table, of its manifest, or of what a training or evaluation wrote."""
-    written = [out, manifest_path(out)]
-    refuse_overwriting(written, [*tables, *filter(None, map(_own_manifest, tables))])
-    folder = out.parent.resolve()
-    own = folder == model.path.parent.resolve() or any((folder / name).exists() for name in (MANIFEST, EVALUATION))
-    if own and {path.name for path in written} & {*FILES, MANIFEST, EVALUATION}:
-        raise UsageError(
-            f"--out {out}: that is the name of a file of the model or evaluation there; choose another --out"
-        )
-
-
-def _own_manifest(table: Path) -> Path | None:
-    """The manifest beside a table that speaks of it, and not of another file of that stem."""
-    beside = manifest_beside(table)
-    known = known_manifest(beside) if beside else None
-    speaks = known is not None and table.name in {artefact.file for artefact in known.artefacts.values()}
-    return beside if speaks else None

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from corekit.driver import estimate
 from corekit.driver.estimate import first_format
+from corekit.driver.kept import refuse_loss
 from corekit.driver.options import RunOptions
 from corekit.driver.plan import MISSING_REFERENCE
 from corekit.driver.pool import Pool
@@ -117,12 +118,22 @@ def run(options: RunOptions, *, progress: Progress | None = None) -> RunResult:
         if outputs.ledger.parent != outputs.table.parent:
             stack.enter_context(locked(outputs.ledger))
         settle_run(outputs)
+        _refuse_loss(options, outputs)
         session = Session(options, stack)
         session.refuse_empty()
         ledger = stack.enter_context(Ledger(outputs.ledger))
         job = _Run(session, ledger, outputs, progress)
         job.measure()
         return job.publish(started=started, begun=clock)
+
+
+def _refuse_loss(options: RunOptions, outputs: Outputs) -> None:
+    refuse_loss(
+        f"--out {options.out}" if options.out else str(options.table),
+        written=[outputs.table, outputs.frames, outputs.jsonl, outputs.failures],
+        manifest=outputs.manifest,
+        manifest_said=f"--manifest-out {options.manifest_out}" if options.manifest_out else "",
+    )
 
 
 @contextmanager

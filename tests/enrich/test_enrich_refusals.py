@@ -174,3 +174,22 @@ def test_a_table_that_another_process_writes(bench: Bench) -> None:
     with locked(bench.table), pytest.raises(LockedError, match=r"t\.parquet is being written by process \d+ on "):
         bench.enrich(metadata)
     assert bench.table.read_bytes() == before
+
+
+def test_nothing_takes_the_place_of_what_another_command_made(bench: Bench) -> None:
+    metadata = bench.jsonl(ROW)
+    bench.enrich(metadata, out=bench.folder / "made.parquet")
+    manifest = bench.folder / "made.manifest.json"
+    before = {path: path.read_bytes() for path in bench.folder.iterdir()}
+    with pytest.raises(UsageError) as caught:
+        bench.enrich(metadata, out=bench.folder / "new.parquet", manifest_out=manifest)
+    assert str(caught.value) == (
+        f"--manifest-out {manifest}: {manifest} tells how made.parquet was made, and would be lost; choose another name"
+    )
+    note = bench.file("note.txt", "mine")
+    with pytest.raises(UsageError, match=r"note\.txt is no manifest that can be read, and would be lost"):
+        bench.enrich(metadata, manifest_out=note)
+    assert note.read_text() == "mine"
+    note.unlink()
+    assert {path: path.read_bytes() for path in bench.folder.iterdir()} == before
+    bench.enrich(metadata, out=bench.folder / "made.parquet")

@@ -188,7 +188,7 @@ def test_what_cannot_be_exported_is_refused(sample: Path, tmp_path: Path) -> Non
         written(sample, "xml", tmp_path / "x")
     with pytest.raises(UsageError, match="--set for the format jsonl"):
         written(sample, "jsonl", tmp_path / "x", nan="true")
-    with pytest.raises(UsageError, match="this is the table itself"):
+    with pytest.raises(UsageError, match="is an input, and this command would write over it"):
         written(sample, "csv", sample)
     foreign = tmp_path / "foreign.parquet"
     pq.write_table(pa.table({"clip_name": ["a"], "mos": [None], "value": [1.0]}), foreign)

@@ -119,7 +119,7 @@ def test_an_input_is_never_written_over(tmp_path: Path) -> None:
     (tmp_path / "link.parquet").symlink_to(path)
     before = path.read_bytes()
     for out in (path, tmp_path / "link.parquet"):
-        with pytest.raises(UsageError, match="is an input, and this merge would write over it; choose another --out"):
+        with pytest.raises(UsageError, match="is an input, and this command would write over it; choose another name"):
             merged(out, path)
     assert path.read_bytes() == before
 

@@ -120,7 +120,7 @@ def test_an_export_takes_the_place_of_nothing_that_a_run_made(chain: Chain, name
     if name.startswith("link"):
         out.symlink_to(chain.table)
     before = out.read_bytes()
-    with pytest.raises(UsageError, match="give another name with --out"):
+    with pytest.raises(UsageError, match=r"an input, .*; choose another name"):
         export(ExportOptions(table=chain.table.parent / "model" / ".." / "chug.parquet", to="csv", out=out))
     assert out.read_bytes() == before and failed(chain.table) == []
 
@@ -130,7 +130,9 @@ def test_the_default_name_of_an_export_is_not_that_of_the_runs_own_view(chain: C
     view = dict(content["artefacts"]["table"], file="chug.jsonl", kind="v3-jsonl")
     content["artefacts"]["jsonl"] = view
     chain.manifest.write_text(json.dumps(content, indent=2))
-    with pytest.raises(UsageError, match=r"chug\.manifest\.json lists this file of the run"):
+    with pytest.raises(
+        UsageError, match=r"chug\.jsonl was made together with chug\.parquet, an input, and would be lost"
+    ):
         export(ExportOptions(table=chain.table, to="jsonl"))
 
 

@@ -450,3 +450,30 @@ def test_options_come_from_a_file_too(lab: Lab) -> None:
     config.write_text("colour = 1\n")
     outcome = lab.corekit("run", "--config", str(config))
     assert outcome.code == 2 and outcome.sentence.startswith(f"--config {config}: unknown option 'colour'; known: ")
+
+
+def test_a_run_takes_the_place_of_nothing_that_another_made(lab: Lab) -> None:
+    assert lab.run("--jsonl").code == 0
+    other = lab.out.with_name("other.parquet")
+    own, labels, view = lab.out.with_suffix(".manifest.json"), lab.root / "labels.csv", lab.out.with_suffix(".jsonl")
+    before = {path: path.read_bytes() for path in (lab.out, own, labels, view)}
+    for where, reason in ((own, "tells how toy.parquet was made"), (labels, "is no manifest that can be read")):
+        refused = lab.run("--manifest-out", str(where), out=other)
+        assert refused.code == 2
+        assert refused.sentence == f"--manifest-out {where}: {where} {reason}, and would be lost; choose another name"
+    view.rename(view.with_suffix(".parquet"))
+    own.write_bytes(own.read_bytes().replace(b"toy.jsonl", b"other.parquet"))
+    other.write_bytes(before[view])
+    refused = lab.run(out=other)
+    assert refused.code == 2
+    assert refused.sentence == (
+        f"--out {other}: {own} tells how {other} was made, which would be lost; choose another name"
+    )
+    assert other.read_bytes() == before[view] and labels.read_bytes() == before[labels]
+
+
+def test_a_run_moves_its_manifest(done: Lab) -> None:
+    elsewhere = done.out.with_name("m.json")
+    for _ in range(2):
+        assert done.run("--manifest-out", str(elsewhere)).code == 0
+    assert done.run().code == 0

@@ -50,8 +50,14 @@ def test_scores_never_take_the_place_of_what_they_come_from(table: Path, tmp_pat
     for out in (table, tmp_path / "model" / ".." / "toy.parquet", tmp_path / "link.parquet"):
         with pytest.raises(UsageError, match=r"toy\.parquet is an input, and this command would write over it"):
             write_scores(PredictTableOptions(model=model, tables=(table,), out=out))
-    for name in ("predictions.parquet", "model.parquet"):
-        with pytest.raises(UsageError, match="that is the name of a file of the model or evaluation there"):
+    for name, said in (
+        (
+            "predictions.parquet",
+            r"predictions\.parquet was made together with model\.onnx, an input, and would be lost",
+        ),
+        ("model.parquet", r"model\.manifest\.json tells how model\.onnx, an input, was made, and would be lost"),
+    ):
+        with pytest.raises(UsageError, match=said):
             write_scores(PredictTableOptions(model=model, tables=(table,), out=model / name))
     assert (contents(model), table.read_bytes()) == (before, rows)
 
@@ -65,14 +71,16 @@ def test_scores_never_take_the_place_of_a_tables_manifest(table: Path, tmp_path:
     manifest.write_text(manifest.read_text().replace("scores.parquet", "toy.jsonl"))
     jsonl = tmp_path / "toy.jsonl"
     jsonl.write_text("{}\n")
-    with pytest.raises(UsageError, match=r"toy\.manifest\.json is an input"):
+    with pytest.raises(
+        UsageError, match=r"toy\.manifest\.json tells how toy\.jsonl, an input, was made, and would be lost"
+    ):
         write_scores(PredictTableOptions(model=model, tables=(jsonl,), out=table))
 
 
 def test_an_evaluation_never_takes_the_place_of_a_training(table: Path, other: Path) -> None:
     model = train(options(table)).folder
     before = contents(model)
-    with pytest.raises(UsageError, match="it holds a training, and an evaluation would write over its report"):
+    with pytest.raises(UsageError, match="it holds a training, whose report would be lost"):
         evaluate(EvaluateOptions(model=model, tables=(other,), out=model))
     assert contents(model) == before
     (model / "model.manifest.json").unlink()
@@ -90,7 +98,7 @@ def test_a_training_never_takes_the_place_of_its_table_or_of_an_evaluation(table
     assert contents(model) == before
     evaluation = evaluate(EvaluateOptions(model=model, tables=(other,))).folder
     before = contents(evaluation)
-    with pytest.raises(UsageError, match="it holds an evaluation, and a training would write over its report"):
+    with pytest.raises(UsageError, match="it holds an evaluation, whose report would be lost"):
         train(options(table, out=evaluation))
     with pytest.raises(UsageError, match=r"predictions\.parquet is an input"):
         evaluate(EvaluateOptions(model=model, tables=(evaluation / "predictions.parquet",), out=evaluation))

@@ -29,6 +29,7 @@ from corekit.driver.enrich.write import (
     read_ahead,
     with_fingerprint,
 )
+from corekit.driver.kept import refuse_loss
 from corekit.errors import CorpusError, UsageError
 from corekit.files import locked, publish, sha256_file, write_atomic
 from corekit.manifest import (
@@ -76,7 +77,21 @@ def enrich(options: EnrichOptions) -> EnrichReport:
     with nullcontext() if options.dry_run else locked(options.target):
         if not options.dry_run:
             settle(options.manifest, (options.target,))
+            _refuse_loss(options)
         return _Job(options).run()
+
+
+def _refuse_loss(options: EnrichOptions) -> None:
+    own = options.table.absolute().resolve() == options.target
+    if own and options.manifest_out is None:
+        return  # its manifest is kept under another name
+    refuse_loss(
+        f"--out {options.out}" if options.out else f"{options.table}",
+        written=[options.target],
+        manifest=options.manifest,
+        inputs=filter(None, [options.metadata, None if own else options.table]),
+        manifest_said=f"--manifest-out {options.manifest_out}" if options.manifest_out else "",
+    )
 
 
 class _Job:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from corekit.driver.kept import refuse_loss
 from corekit.driver.merge.checks import (
     refuse_mixed_definitions,
     refuse_mixed_kinds,
@@ -25,7 +26,6 @@ from corekit.driver.merge.labels import read_labels
 from corekit.driver.merge.listing import write_duplicates
 from corekit.driver.merge.options import MergeOptions, corpus_of, resolve_inputs
 from corekit.driver.merge.publish import Merged, publish_merge, write_table
-from corekit.driver.merge.replaced import refuse_loss
 from corekit.driver.merge.scan import Scan, scan
 from corekit.driver.merge.source import Source, open_parquet
 from corekit.driver.merge.tally import Tally
@@ -77,7 +77,6 @@ def merge(options: MergeOptions) -> MergeResult:
     options.check()
     with locked(options.table):
         settle(options.manifest, (options.table, options.duplicates))
-        refuse_loss(options)
         with _spill_folder(options.table) as spill:
             return _merge(options, spill)
 
@@ -85,6 +84,13 @@ def merge(options: MergeOptions) -> MergeResult:
 def _merge(options: MergeOptions, spill: Path) -> MergeResult:
     started, clock = provenance_time(), time.monotonic()
     inputs = resolve_inputs(options)
+    refuse_loss(
+        f"--out {options.out}",
+        written=[options.table, options.duplicates],
+        manifest=options.manifest,
+        inputs=[given.path for given in inputs],
+        manifest_said=f"--manifest-out {options.manifest_out}" if options.manifest_out else "",
+    )
     corpora = corpus_of(options, inputs)
     parents = look_at([given.path for given in inputs])
     sources = []

@@ -99,7 +99,7 @@ def resolve_inputs(options: MergeOptions) -> list[InputPath]:
     Raises
     ------
     UsageError
-        There is none, one does not exist, or the output is one of them.
+        There is none, or one does not exist.
     """
     named = [given if isinstance(given, InputPath) else _input(given, Path()) for given in options.inputs]
     if options.input_list is not None:
@@ -111,7 +111,6 @@ def resolve_inputs(options: MergeOptions) -> list[InputPath]:
             reason = "is a folder" if given.path.is_dir() else "does not exist"
             raise UsageError(f"{given.shown} {reason}; name a table, a JSONL file or a manifest")
     inputs = [_of_manifest(given) if given.path.name.endswith(".manifest.json") else given for given in named]
-    _refuse_overwriting(options, inputs)
     return inputs
 
 
@@ -170,12 +169,3 @@ def _of_manifest(given: InputPath) -> InputPath:
     if not path.is_file():
         raise UsageError(f"{given.shown} names {artefact.file}, which does not lie beside it; name the table itself")
     return InputPath(str(path), path, given.label if given.labelled else path.name, labelled=given.labelled)
-
-
-def _refuse_overwriting(options: MergeOptions, inputs: Sequence[InputPath]) -> None:
-    outputs = {path.resolve() for path in (options.table, options.manifest, options.duplicates)}
-    for given in inputs:
-        beside = manifest_path(given.path)
-        taken = {given.path.resolve(), *([beside.resolve()] if beside.exists() else [])}
-        if taken & outputs:
-            raise UsageError(f"{given.shown} is an input, and this merge would write over it; choose another --out")

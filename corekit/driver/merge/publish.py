@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from msgspec import Struct
 
 from corekit.driver import provenance
+from corekit.driver.kept import listed_by
 from corekit.driver.merge.jsonl import LABEL_KEYS, V2_KEYS
 from corekit.driver.merge.options import MergeOptions
-from corekit.driver.merge.replaced import earlier_duplicates
 from corekit.driver.merge.source import Source
 from corekit.driver.merge.tally import Tally
 from corekit.driver.parents import Parent
@@ -109,13 +109,13 @@ def publish_merge(options: MergeOptions, merged: Merged) -> MergeManifest:
         artefacts["duplicates"] = _artefact(options.duplicates, "duplicates", merged.duplicates)
     roots = Roots(output=table.parent, home=options.manifest.parent)
     manifest = _manifest(options, merged, artefacts, roots)
-    earlier = earlier_duplicates(options)
+    listed = {path.resolve() for path in listed_by(options.manifest)}  # a list that no merge wrote is not ours
     write_atomic(options.manifest, sealed(manifest, roots))
     publish(table)
     if merged.duplicates is not None:
         publish(options.duplicates)
-    elif earlier is not None:
-        earlier.unlink(missing_ok=True)
+    elif options.duplicates.resolve() in listed:
+        options.duplicates.unlink(missing_ok=True)
     return manifest
 
 

@@ -111,46 +111,6 @@ def check_inputs(tables: Sequence[Path]) -> None:
         raise UsageError(f"{path} {reason}; name a table (Parquet, CSV or JSONL)")
 
 
-def check_training(folder: Path, tables: Sequence[Path]) -> None:
-    """Refuse a training whose files would take the place of its own tables or of an evaluation.
-
-    Raises
-    ------
-    UsageError
-        A table cannot be read or would be written over, or the folder holds an evaluation.
-    """
-    check_inputs(tables)
-    if (folder / EVALUATION).exists():
-        raise UsageError(
-            f"--out {folder}: it holds an evaluation, and a training would write over its report; choose another --out"
-        )
-    refuse_overwriting([folder / name for name in (*FILES, MANIFEST)], tables)
-
-
-def check_evaluation(folder: Path, tables: Sequence[Path]) -> None:
-    """Refuse an evaluation whose files would take the place of its own tables or of a training's; errors as of ``check_training``."""
-    check_inputs(tables)
-    if (folder / MANIFEST).exists() or holds_model(folder):
-        raise UsageError(
-            f"--out {folder}: it holds a training, and an evaluation would write over its report; choose another --out"
-        )
-    refuse_overwriting([folder / name for name in (*FILES, EVALUATION)], tables)
-
-
-def refuse_overwriting(outputs: Sequence[Path], inputs: Sequence[Path]) -> None:
-    """Refuse to write over what is read.
-
-    Raises
-    ------
-    UsageError
-        Names the file.
-    """
-    written = {path.resolve() for path in outputs}
-    for path in inputs:
-        if path.resolve() in written:
-            raise UsageError(f"{path} is an input, and this command would write over it; choose another --out")
-
-
 def holds_model(folder: Path) -> bool:
     """Whether a folder holds a model, with or without its manifest."""
     return any((folder / name).exists() for name in MODEL_FILES)

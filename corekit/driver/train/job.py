@@ -12,9 +12,10 @@ import numpy as np
 from msgspec import Struct
 
 import corekit
+from corekit.driver.kept import refuse_loss
 from corekit.driver.parents import look_at, refuse_changed
 from corekit.driver.publish import provenance_time
-from corekit.driver.train.artefacts import Contents, check_inputs, check_training, write_folder
+from corekit.driver.train.artefacts import EVALUATION, FILES, MANIFEST, Contents, check_inputs, write_folder
 from corekit.driver.train.baselines import MetadataBaseline
 from corekit.driver.train.cross import refuse_other_labels, refuse_twice, without_learnt
 from corekit.driver.train.data import Selection, TableView, TrainData, load, read_tables
@@ -77,7 +78,7 @@ def train(options: TrainOptions, *, tell: Tell | None = None) -> TrainResult:
     limits = read_gates(options.gate)
     _check_model(options.model)
     identity = _Identity(options)
-    check_training(identity.folder, identity.inputs)
+    _refuse_loss(options, identity)
     existed = identity.folder.exists()
     try:
         with locked(identity.folder / "model"):
@@ -94,6 +95,18 @@ def train(options: TrainOptions, *, tell: Tell | None = None) -> TrainResult:
         )
     return TrainResult(
         folder=identity.folder, report=job.report, manifest=written.manifest, manifest_path=written.manifest_path
+    )
+
+
+def _refuse_loss(options: TrainOptions, identity: _Identity) -> None:
+    said = f"--out {options.out or identity.folder.name}"
+    if (identity.folder / EVALUATION).exists():
+        raise UsageError(f"{said}: it holds an evaluation, whose report would be lost; choose another name")
+    refuse_loss(
+        said,
+        written=[identity.folder / name for name in FILES],
+        manifest=identity.folder / MANIFEST,
+        inputs=identity.inputs,
     )
 
 
