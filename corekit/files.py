@@ -7,7 +7,7 @@ import hashlib
 import os
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
@@ -102,12 +102,15 @@ class LockHolder(msgspec.Struct, frozen=True):
 def locked(output: Path) -> Iterator[None]:
     """Hold the lock of an output for as long as the block runs; the system frees it when the process dies.
 
+    Folders on its way are made, and go again where nothing came into them.
+
     Raises
     ------
     LockedError
         Another process holds it: names its pid, host and start time.
     """
     path = output.with_name(f"{output.name}.lock")
+    made = [folder for folder in path.parents if not folder.exists()]
     handle = _acquire(path, output)
     try:
         holder = LockHolder(os.getpid(), socket.gethostname(), datetime.now(UTC).isoformat(timespec="seconds"))
@@ -117,6 +120,9 @@ def locked(output: Path) -> Iterator[None]:
     finally:
         path.unlink(missing_ok=True)
         os.close(handle)
+        with suppress(OSError):  # from the first that is not empty
+            for folder in made:
+                folder.rmdir()
 
 
 def _acquire(path: Path, output: Path) -> int:
@@ -124,6 +130,8 @@ def _acquire(path: Path, output: Path) -> int:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        except FileNotFoundError:  # its last holder removed the folder meanwhile
+            continue
         except OSError as error:
             raise UsageError(f"cannot write beside {output}: {error.strerror}; choose another --out") from error
         try:

@@ -124,6 +124,18 @@ def test_a_lock_is_released_on_leaving_and_on_an_exception(tmp_path: Path) -> No
     assert names_in(tmp_path) == []
 
 
+def test_folders_made_for_a_lock_go_where_nothing_came_into_them(tmp_path: Path) -> None:
+    output = tmp_path / "a" / "b" / "table.parquet"
+    (tmp_path / "there").mkdir()
+    with locked(output), locked(tmp_path / "there" / "table.parquet"):
+        pass
+    assert names_in(tmp_path) == ["there"]
+    with pytest.raises(ValueError, match="inside"), locked(output):
+        write_atomic(output.parents[1] / "kept", b"x")
+        raise ValueError("inside")
+    assert names_in(tmp_path / "a") == ["kept"]
+
+
 def test_one_process_cannot_lock_twice(tmp_path: Path) -> None:
     with (
         locked(tmp_path / "table"),

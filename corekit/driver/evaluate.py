@@ -24,11 +24,13 @@ from corekit.driver.train.artefacts import (
     report_files,
     write_files,
 )
+from corekit.driver.train.cross import refuse_twice
 from corekit.driver.train.data import Selection, TableView, TrainData, load, read_tables
 from corekit.driver.train.evaluation import FoldResult, Sums, fold_record
 from corekit.driver.train.features import SETS
 from corekit.driver.train.job import code_sha256
 from corekit.driver.train.model import TrainedModel, load_model, outside_range, require
+from corekit.driver.train.options import check_seed
 from corekit.driver.train.report import Protocol, TrainReport
 from corekit.driver.train.summing import Told, make_report, sha256_of
 from corekit.errors import CorpusError, UsageError
@@ -97,8 +99,7 @@ def evaluate(options: EvaluateOptions) -> EvaluateResult:
     """
     if not options.tables:
         raise UsageError("nothing to evaluate on: name a table")
-    if options.seed < 0:
-        raise UsageError(f"--seed {options.seed}: give 0 or more")
+    check_seed(options.seed)
     started, clock = provenance_time(), time.monotonic()
     model = load_model(options.model)
     require("matplotlib", "train", "evaluating")
@@ -108,6 +109,7 @@ def evaluate(options: EvaluateOptions) -> EvaluateResult:
         tables = [path.absolute() for path in options.tables]
         paths = [model.path, *tables]
         parents = look_at(paths)
+        refuse_twice(options.tables, parents[1:], cross=False)
         held, rows, sure = _held(options, model, parents[1:])
         result = _result(model, held, rows)
         sums = Sums(held, [result], options.mapping, seed=options.seed)

@@ -146,6 +146,19 @@ def test_a_seed_below_zero(table: Path, other: Path) -> None:
         evaluate(EvaluateOptions(model=model, tables=(other,), seed=-1))
 
 
+def test_a_refused_evaluation_leaves_nothing(table: Path, other: Path, tmp_path: Path) -> None:
+    model = train(options(table)).folder
+    (tmp_path / "again.parquet").write_bytes(other.read_bytes())
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(
+        UsageError, match=r"again\.parquet: these are the rows of .*other\.parquet, which would count twice"
+    ):
+        evaluate(EvaluateOptions(model=model, tables=(other, tmp_path / "again.parquet")))
+    with pytest.raises(UsageError, match="the model learnt from every row of this table"):
+        evaluate(EvaluateOptions(model=model, tables=(table,)))
+    assert sorted(tmp_path.iterdir()) == before
+
+
 def test_the_command_says_it_in_a_sentence(table: Path, tmp_path: Path) -> None:
     model = train(options(table)).folder
     done = corekit("predict", model, "none.parquet", "--out", "scores.parquet", cwd=tmp_path)

@@ -80,9 +80,9 @@ def test_a_table_that_is_given_twice(tmp_path: Path) -> None:
     table = write_table(tmp_path / "t.parquet")
     again = Path(shutil.copy(table, tmp_path / "again.parquet"))
     assert refused(table, tables=(table, again)) == (
-        "--table again.parquet: these are the rows of t.parquet, which would count twice; give each table once"
+        "again.parquet: these are the rows of t.parquet, which would count twice; give each table once"
     )
-    assert refused(table, tables=(table, table)).startswith("--table t.parquet: these are the rows of t.parquet")
+    assert refused(table, tables=(table, table)).startswith("t.parquet: these are the rows of t.parquet")
 
 
 def test_native_labels_of_several_scales(tmp_path: Path) -> None:

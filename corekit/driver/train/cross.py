@@ -31,7 +31,7 @@ def refuse_twice(paths: Sequence[Path], parents: Sequence[Parent], *, cross: boo
             raise UsageError(
                 f"--protocol cross:{path}: these are the rows of {same}, which the model learns from; test on another table"
             )
-        raise UsageError(f"--table {path}: these are the rows of {same}, which would count twice; give each table once")
+        raise UsageError(f"{path}: these are the rows of {same}, which would count twice; give each table once")
 
 
 def refuse_other_labels(learnt: TrainData, other: TrainData, path: Path) -> None:

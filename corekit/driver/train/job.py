@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -79,16 +78,10 @@ def train(options: TrainOptions, *, tell: Tell | None = None) -> TrainResult:
     _check_model(options.model)
     identity = _Identity(options)
     _refuse_loss(options, identity)
-    existed = identity.folder.exists()
-    try:
-        with locked(identity.folder / "model"):
-            job = _Job(options, identity, limits, tell or (lambda done, count: None))
-            job.run()
-            written = write_folder(identity.folder, job.contents(), started=started, wall_s=time.monotonic() - clock)
-    finally:
-        if not existed:
-            with suppress(OSError):
-                identity.folder.rmdir()  # only where it is empty: nothing was written
+    with locked(identity.folder / "model"):
+        job = _Job(options, identity, limits, tell or (lambda done, count: None))
+        job.run()
+        written = write_folder(identity.folder, job.contents(), started=started, wall_s=time.monotonic() - clock)
     if job.missed:
         raise GateError(
             f"no model was written: {job.missed} (--require-gate); the report is {written.manifest_path.with_name('report.html')}"

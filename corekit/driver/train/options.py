@@ -85,13 +85,24 @@ class TrainOptions(Struct, frozen=True, kw_only=True):
             raise UsageError(f"--test-fraction {self.test_fraction:g}: give a share between 0 and 1")
         if self.workers < 1:
             raise UsageError(f"--workers {self.workers}: give at least 1")
-        if self.seed < 0:
-            raise UsageError(f"--seed {self.seed}: give 0 or more")
-        if self.seed > _MOST_SEED:
-            raise UsageError(f"--seed {self.seed}: give at most {_MOST_SEED}")
+        check_seed(self.seed)
         if self.label is not None and self.target is not None:
             raise UsageError(
                 "--label and --target exclude each other: a label is subjective, a target is a teacher's feature"
             )
         if self.impute != "error" and self.drop_missing:
             raise UsageError("--impute and --drop-missing exclude each other; choose one")
+
+
+def check_seed(seed: int) -> None:
+    """Refuse what is no seed.
+
+    Raises
+    ------
+    UsageError
+        It is negative or has more than 63 bits.
+    """
+    if seed < 0:
+        raise UsageError(f"--seed {seed}: give 0 or more")
+    if seed > _MOST_SEED:
+        raise UsageError(f"--seed {seed}: give at most {_MOST_SEED}")
