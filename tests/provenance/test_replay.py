@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from corekit import EnrichOptions, enrich
+from corekit import EnrichOptions, PluginError, enrich
 from corekit.driver.chain import Places
 from corekit.driver.replay import ReplayOptions, ReplayReport, replay
 from tests.provenance.chain import Chain
@@ -112,6 +112,11 @@ def test_another_backend_is_held_to_its_tolerance(chain: Chain) -> None:
     assert report.result == "within tolerance"
     columns = {one.column: one for one in report.artefacts[0].differences}
     assert columns and all(one.tolerance == 1e-4 and one.within for one in columns.values())
+
+
+def test_a_backend_that_is_not_there(chain: Chain) -> None:
+    with pytest.raises(PluginError, match="no backend is called 'nope'; installed: cpu, cuda, libvmaf"):
+        again(chain.table, backend="nope")
 
 
 def test_a_missing_clip_is_accounted_for(chain: Chain) -> None:

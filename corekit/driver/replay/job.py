@@ -35,6 +35,7 @@ from corekit.manifest import (
     read_manifest,
     restore,
 )
+from corekit.plugins.composition import Composition
 
 Result = Literal["equal", "within tolerance", "different", "not replayable"]
 
@@ -104,9 +105,13 @@ def replay(options: ReplayOptions) -> ReplayReport:
     ------
     UsageError
         There is no manifest, or its command cannot be replayed.
+    PluginError
+        There is no backend of the name that was asked for.
     IntegrityError
         The manifest cannot be read.
     """
+    if options.backend and options.backend != "auto":
+        Composition().add_backend(options.backend)
     link = open_link(options.path, options.places)
     with tempfile.TemporaryDirectory(prefix="corekit-replay-") as scratch:
         report = _Replay(link, options, Path(scratch)).run()
