@@ -178,10 +178,17 @@ def test_a_glob_takes_no_other_label(tmp_path: Path) -> None:
     mos = np.array(columns()["mos"])
     table = write_table(
         tmp_path / "t.parquet",
-        {"sos_j": mos / 9, "DMOS": -mos, "konvid_mos": mos, "f_votes": mos, "mosaic": mos * 0 + np.arange(90)},
+        {
+            "sos_j": mos / 9,
+            "DMOS": -mos,
+            "konvid_mos": mos,
+            "f_votes": mos,
+            "k150k_video_score": mos,
+            "mosaic": mos * 0 + np.arange(90),
+        },
     )
     report = train(options(table, features="*")).report
     names = {feature.name for feature in report.features}
-    assert "mosaic" in names and not names & {"sos_j", "DMOS", "konvid_mos", "f_votes"}
+    assert "mosaic" in names and not names & {"sos_j", "DMOS", "konvid_mos", "f_votes", "k150k_video_score"}
     assert report.features_left_out["sos_j"] == "it is a label by its name"
     assert train(options(table, features="sos_j")).report.features[0].name == "sos_j"

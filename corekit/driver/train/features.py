@@ -16,7 +16,7 @@ _DESCRIBES = {column.name for column in CORE_COLUMNS} - _POOLED
 _ORDER = [c.name for c in (*V3_COLUMNS, *POOLED_COLUMNS) if c.name in _POOLED]
 
 _WORDS = re.compile(r"[a-z]+")
-_RATED = {"mos", "dmos", "sos", "jod", "rating", "ratings", "vote", "votes", "opinion", "opinions"}
+_RATED = {"mos", "dmos", "sos", "jod", "score", "scores", "rating", "ratings", "vote", "votes", "opinion", "opinions"}
 
 SETS: dict[str, tuple[str, ...]] = {
     "canonical": tuple(f"{feature}_mean" for feature in CANONICAL),
