@@ -51,8 +51,10 @@ def averaging_factor(fmt: FrameFormat) -> int:
 
 
 def averaged_shape(fmt: FrameFormat) -> tuple[int, int]:
-    """Rows and columns of a frame that is averaged down; libvmaf counts an odd side one up."""
+    """Rows and columns of the frame that is compared; where libvmaf averages down it counts an odd side one up."""
     factor = averaging_factor(fmt)
+    if factor == 1:
+        return fmt.height, fmt.width
     return fmt.height // factor + (fmt.height & 1), fmt.width // factor + (fmt.width & 1)
 
 

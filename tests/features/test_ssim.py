@@ -86,6 +86,15 @@ def test_live_libvmaf_averages_large_frames_down(size: tuple[int, int]) -> None:
     assert run(FloatSsim(fmt), reference, distorted)[0, 0] == pytest.approx(judged[0], abs=1e-5)
 
 
+@pytest.mark.parametrize("size", [(11, 11), (11, 16), (16, 11), (33, 33), (57, 45), (201, 383), (321, 181), (511, 33)])
+@pytest.mark.parametrize("depth", [8, 10])
+def test_live_libvmaf_takes_small_odd_frames_as_they_are(size: tuple[int, int], depth: int) -> None:
+    fmt = FrameFormat(*size, depth, "444")
+    reference, distorted = generate(fmt, "gradient", "coarse", 1, seed=3)
+    judged = libvmaf_scores(reference, distorted, fmt, ["float_ssim"])["float_ssim"]
+    assert run(FloatSsim(fmt), reference, distorted)[0, 0] == pytest.approx(judged[0], abs=1.1e-6)
+
+
 @settings(max_examples=30, deadline=None, derandomize=True)
 @given(
     width=st.integers(11, 80),
