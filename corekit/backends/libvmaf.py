@@ -12,7 +12,7 @@ from corekit.backends.base import BackendInfo, Extractor, Group, GroupSession, P
 from corekit.backends.libvmaf_log import LibvmafLog, parse_log
 from corekit.backends.vmaf_process import WINDOW, VmafProcess, pump
 from corekit.errors import BackendError, ClipError
-from corekit.features.registry import undefined
+from corekit.features.registry import REGISTRY, undefined
 from corekit.markers import hookimpl
 from corekit.model import FrameFormat
 from corekit.schema import VMAF, VMAF_MODEL
@@ -132,6 +132,11 @@ class LibvmafExtractor(Extractor):
             return lacking
         if feature == "motion" and self.motion_definition == "3.1":
             return f"libvmaf {self.versions['libvmaf']} does not print motion"
+        if _cut_chroma(fmt):
+            if self._program.command is vmaf_command:
+                return f"libvmaf's own tool takes no odd size of 4:{fmt.chroma[1]}:{fmt.chroma[2]}, the frames have {fmt.width}x{fmt.height}"
+            if feature != VMAF and "chroma" in REGISTRY[feature].inputs:
+                return f"libvmaf reads past the chroma planes of an odd size, the frames have {fmt.width}x{fmt.height}"
         return undefined(feature, fmt)
 
     def open_group(self, group: Group) -> GroupSession:
@@ -238,6 +243,11 @@ class LibvmafSession(GroupSession):
         values = {name: log.values[name] for name in wanted if name in log.values}
         nulls = {name: "libvmaf gave no value" for name in wanted if name not in values}
         return PairFeatures(values, nulls, count)
+
+
+def _cut_chroma(fmt: FrameFormat) -> bool:
+    """Whether FFmpeg and libvmaf disagree about the size of the chroma planes: one rounds down, the other up."""
+    return (fmt.chroma != "444" and fmt.width % 2 == 1) or (fmt.chroma == "420" and fmt.height % 2 == 1)
 
 
 def _packed(planes: Planes) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -53,7 +54,8 @@ def parse_log(content: bytes) -> LibvmafLog:
     Raises
     ------
     ValueError
-        The text is not a libvmaf log, its frames are not numbered from 0 without a gap, or two keys claim one feature.
+        The text is not a libvmaf log, its frames are not numbered from 0 without a gap, a value is no number, or two keys claim one
+        feature.
     """
     import numpy as np
 
@@ -70,7 +72,7 @@ def parse_log(content: bytes) -> LibvmafLog:
             raise ValueError(f"its keys {claimed[feature]!r} and {key!r} both stand for {feature}")
         claimed[feature] = key
     values = {
-        feature: np.array([_number(frame["metrics"].get(key, "absent")) for frame in frames], dtype=np.float64)
+        feature: np.array([_number(frame, key) for frame in frames], dtype=np.float64)
         for feature, key in claimed.items()
     }
     motion = "3.2" if MOTION_3_2_KEY in claimed.values() else "3.1"
@@ -90,10 +92,12 @@ def _document(content: bytes) -> dict[str, Any]:
     return dict(document)
 
 
-def _number(value: Any) -> float:
+def _number(frame: Mapping[str, Any], key: str) -> float:
+    value = frame["metrics"].get(key, float("nan"))
     if value is None:
         return float("inf")
     if isinstance(value, int | float) and not isinstance(value, bool):
         with suppress(OverflowError):
-            return float(value)
-    return float("nan")
+            if not math.isinf(number := float(value)):
+                return number
+    raise ValueError(f"frame {frame['frameNum']} has {value!r} for {key}, which is no number")

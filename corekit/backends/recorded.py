@@ -24,7 +24,7 @@ class RecordedOptions(Struct, frozen=True, forbid_unknown_fields=True):
     """``--set`` options of the backend."""
 
     logs: str = ""
-    """Folder of JSON logs, ``<clip stem>.json`` each."""
+    """Folder of JSON logs, ``<clip stem>.json`` each, or ``<clip name>.json`` where two clips have one stem."""
 
 
 @hookimpl
@@ -65,14 +65,17 @@ class RecordedExtractor(Extractor):
         self.identity = {"class": "recorded"}
 
     def side_inputs(self, clip: Clip) -> tuple[Path, ...]:
-        log = self._logs.get(_stem(clip))
+        log = self._log(clip)
         return (log,) if log else ()
+
+    def _log(self, clip: Clip) -> Path | None:
+        return self._logs.get(PurePosixPath(clip.name).name) or self._logs.get(_stem(clip))
 
     def open_group(self, group: Group) -> GroupSession:
         return RecordedSession([self._read(pair.clip, pair.features) for pair in group.pairs])
 
     def _read(self, clip: Clip, features: tuple[str, ...]) -> PairFeatures | ClipError:
-        path = self._logs.get(_stem(clip))
+        path = self._log(clip)
         if path is None:
             return ClipError(
                 "compare",

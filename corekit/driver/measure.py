@@ -32,6 +32,11 @@ SELF_REASON = "the clip is compared with itself, where the feature is a constant
 NOT_ASKED = "not asked for (--features)"
 NO_EOTF = "libvmaf's cambi knows no eotf for this transfer; bt1886 was used"
 
+_SAME_RATE = 5e-4
+"""Relative difference of frame rates that rounding explains: 29.97 and 30000/1001."""
+_SAME_ASPECT = 1.04
+"""Ratio of aspect ratios that even sizes of small rungs explain."""
+
 
 class StateError(Exception):
     """What a worker must keep cannot be kept: no clip's fault, and no use to go on."""
@@ -172,8 +177,10 @@ def _without_frames(
                 if isinstance(answer, ClipError):
                     raise answer
                 features = _completed(work, answer, fmt)
+                if settings.frame_mismatch != "shortest":
+                    _refuse_other_count(work.probe, features.n_frames)
             frames = features.n_frames if features else None
-            results[task.clip.name] = _Result(features, frames, frames, ref_probe)
+            results[task.clip.name] = _Result(features, frames, frames and (work.probe.n_frames or frames), ref_probe)
         except ClipError as error:
             work.error = error
     return results
@@ -250,7 +257,24 @@ def _noticed(work: _Work, reference: VideoReader) -> tuple[str, ...]:
     theirs, own = reference.probe.color_range, work.reader.probe.color_range
     if theirs and own and theirs != own:
         notes += (f"its samples have {own} range, those of its reference {theirs}; neither is converted",)
-    return notes
+    return notes + (() if work.task.reference is None else _unlike(work.reader.probe, reference.probe))
+
+
+def _unlike(own: Probe, reference: Probe) -> tuple[str, ...]:
+    """What makes two clips hardly comparable, though every frame has its counterpart."""
+    notes = []
+    if own.fps and reference.fps and abs(own.fps / reference.fps - 1) > _SAME_RATE:
+        notes.append(
+            f"it has {own.fps:.6g} frames a second, its reference {reference.fps:.6g}; they are compared by number"
+        )
+    ratios = own.width / own.height, reference.width / reference.height
+    if max(ratios) > _SAME_ASPECT * min(ratios):
+        shapes = f"{own.width}x{own.height}", f"{reference.width}x{reference.height}"
+        notes.append(f"its picture is {shapes[0]}, that of its reference {shapes[1]}; it is stretched to it")
+    classes = own.transfer_class, reference.transfer_class
+    if "unknown" not in classes and classes[0] != classes[1]:
+        notes.append(f"its transfer is {classes[0]}, that of its reference {classes[1]}; neither is converted")
+    return tuple(notes)
 
 
 def _encoded(
@@ -424,6 +448,15 @@ def _count_mismatch(work: _Work, reference: VideoReader, settings: Settings, fra
     if frames == reference.frames or settings.frame_mismatch == "shortest" or work.task.reference is None:
         return None
     return ClipError("compare", count_mismatch(work.task.reference.name, reference.frames, frames))
+
+
+def _refuse_other_count(probe: Probe, recorded: int) -> None:
+    if probe.n_frames is not None and probe.n_frames != recorded:
+        raise ClipError(
+            "compare",
+            f"the log has {recorded} frames and the clip {probe.n_frames}; record it again, or take the log as it is with "
+            "--frame-mismatch shortest",
+        )
 
 
 def _of_reference(work: _Work, source: Clip, error: ClipError) -> ClipError:

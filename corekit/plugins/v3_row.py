@@ -41,7 +41,7 @@ def _v3(clip: Clip, probe: Probe, pooled: Mapping[str, Pooled], row: RowContext)
         "height": probe.height,
         "pix_fmt": probe.pix_fmt,
         "framerate": probe.fps,
-        "duration_s": probe.duration_s,
+        "duration_s": probe.duration_s or _counted_s(measurement.frames_dis, probe),
         "vmaf_score": vmaf.mean if vmaf else None,
         "vmaf_model": VMAF_MODEL if vmaf else None,
         "score_time_ms": round(measurement.seconds * 1000) if row.timings and measurement.backend != "none" else None,
@@ -53,6 +53,11 @@ def _v3(clip: Clip, probe: Probe, pooled: Mapping[str, Pooled], row: RowContext)
         "hdr_primaries": (probe.primaries or None) if probe.is_hdr else None,
         "hdr_forced": False,
     }
+
+
+def _counted_s(frames: int | None, probe: Probe) -> float:
+    """Seconds of a stream without a container, which does not tell them."""
+    return frames / probe.fps if frames and probe.fps else 0.0
 
 
 def _encode(row: RowContext) -> dict[str, Value]:

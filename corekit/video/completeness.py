@@ -24,6 +24,9 @@ _ONE_FRAME_PER_PACKET = frozenset(
     {"h264", "hevc", "vvc", "av1", "vp9", "ffv1", "prores", "dnxhd", "mjpeg", "mpeg2video", "rawvideo"}
 )
 
+_ORDERED = ("mp4", "matroska")
+"""Formats that give every picture a time of its own; others leave it to be guessed, or jump where they were joined."""
+
 
 class Tally:
     """What has been read of a stream so far."""
@@ -34,12 +37,14 @@ class Tally:
         self.expected = 0
         """Frames that the packets read so far must give, once one has come out.
 
-        Pictures shown before the first one that can be decoded (leading pictures where a cut went through an open GOP)
-        have no references and are not counted.
+        Pictures shown before the first key frame (leading pictures where a cut went through an open GOP) have no references and
+        are not counted.
         """
         self.interlaced = False
         self.first_pts: int | None = None
-        """Display time of the first frame that came out, in ticks."""
+        """Display time from which frames are expected, in ticks: that of the first key frame, or of what came out before it."""
+        self.disordered = False
+        """Whether a frame came out after one that is shown later."""
         self.end: Fraction | None = None
         """End of the last packet in seconds."""
         self.shortest: Fraction | None = None
@@ -71,6 +76,8 @@ class Tally:
         """Count one decoded frame."""
         if self.frames == 0:
             self.first_pts = frame.pts
+            if frame.pts is not None and self._first_key is not None:
+                self.first_pts = min(frame.pts, self._first_key)
             for pts in self._before_first:
                 self._expect(pts)
         self.frames += 1
@@ -80,6 +87,7 @@ class Tally:
         now = frame.pts * frame.time_base
         if self._last is not None:
             interval = now - self._last
+            self.disordered |= interval < 0
             self.shortest = interval if self.shortest is None else min(self.shortest, interval)
             self.longest = interval if self.longest is None else max(self.longest, interval)
         self._last = now
@@ -119,6 +127,11 @@ def check_complete(source: Source) -> None:
         raise _short(source, f"{declared} frames are declared and {tally.packets} are there")
     if tally.frames < tally.expected and not tally.interlaced and source.codec in _ONE_FRAME_PER_PACKET:
         raise _short(source, f"{tally.expected} frames are stored and {tally.frames} could be decoded")
+    if tally.disordered and any(name in source.container.format.name for name in _ORDERED):
+        raise ClipError(
+            "decode",
+            f"{source.path}: its frames come out in another order than they are shown; it is damaged, fetch it again",
+        )
     duration = declared_duration(source.stream, source.container.duration, len(source.container.streams))
     if duration is not None and tally.end is not None and tally.end + _slack(source) < duration:
         raise _short(source, f"{float(duration):.3f} s are declared and {float(tally.end):.3f} s are there")

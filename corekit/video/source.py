@@ -30,6 +30,7 @@ _CONTAINERS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,m4v,flv,asf,mxf,nut,ivf,ogg,dv,gxf,"
     "h264,hevc,vvc,obu,yuv4mpegpipe"
 )
+_MOST_RATE = 2000
 _CHECKSUMMED = frozenset({"ffv1"})
 
 
@@ -98,8 +99,11 @@ class Source:
 
     @property
     def rate(self) -> Fraction:
-        """Average frames per second, exact; 0 where unknown."""
-        return self.stream.average_rate or self.stream.guessed_rate or Fraction(0)
+        """Average frames per second, exact; 0 where unknown. A raw DV file averages over the ticks of its clock."""
+        average = self.stream.average_rate
+        if average and average > _MOST_RATE:
+            return self.stream.guessed_rate or Fraction(0)
+        return average or self.stream.guessed_rate or Fraction(0)
 
     @property
     def video_streams(self) -> int:

@@ -156,6 +156,21 @@ def test_nothing_asked_for_starts_no_program(real: Extractor, monkeypatch: pytes
         ("ssimulacra2", FrameFormat(640, 480, 8, "420"), "libvmaf has no ssimulacra2"),
         ("adm2", FrameFormat(640, 480, 9, "420"), "libvmaf takes 8, 10 and 12 bits, the frames have 9"),
         ("psnr_y", FrameFormat(640, 480, 16, "420"), "libvmaf takes 8, 10 and 12 bits, the frames have 16"),
+        (
+            "ciede2000",
+            FrameFormat(64, 33, 8, "420"),
+            "libvmaf reads past the chroma planes of an odd size, the frames have 64x33",
+        ),
+        (
+            "psnr_cb",
+            FrameFormat(65, 64, 8, "422"),
+            "libvmaf reads past the chroma planes of an odd size, the frames have 65x64",
+        ),
+        (
+            "psnr_hvs",
+            FrameFormat(65, 64, 10, "420"),
+            "libvmaf reads past the chroma planes of an odd size, the frames have 65x64",
+        ),
     ],
 )
 def test_what_it_lacks(real: Extractor, feature: str, fmt: FrameFormat, reason: str) -> None:
@@ -175,6 +190,13 @@ def test_what_it_lacks(real: Extractor, feature: str, fmt: FrameFormat, reason: 
 def test_what_no_backend_may_compute_at_a_geometry(real: Extractor, feature: str, fmt: FrameFormat) -> None:
     assert undefined(feature, fmt) is not None
     assert real.lacks(feature, fmt) == undefined(feature, fmt)
+
+
+def test_odd_sizes_keep_what_needs_no_chroma(real: Extractor) -> None:
+    assert real.lacks("psnr_y", FrameFormat(65, 33, 8, "420")) is None
+    assert real.lacks("vmaf", FrameFormat(65, 33, 8, "420")) is None
+    assert real.lacks("ciede2000", FrameFormat(65, 33, 8, "444")) is None
+    assert real.lacks("psnr_cb", FrameFormat(64, 33, 8, "422")) is None
 
 
 def test_it_offers_everything_else_of_a_common_clip(real: Extractor) -> None:

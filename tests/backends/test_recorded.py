@@ -64,6 +64,15 @@ def test_each_pair_gets_its_log_by_stem(tmp_path: Path) -> None:
     assert second.nulls == {"vmaf": "the recorded log has no such feature"}
 
 
+def test_clips_of_one_stem_have_logs_by_their_names(tmp_path: Path) -> None:
+    record(tmp_path, "a", {"vmaf": 1.0})
+    record(tmp_path, "a.mkv", {"vmaf": 2.0})
+    first, second = ask(tmp_path, "a.mp4", "a.mkv", features=("vmaf",))
+    assert isinstance(first, PairFeatures) and isinstance(second, PairFeatures)
+    assert (first.values["vmaf"].tolist(), second.values["vmaf"].tolist()) == ([1.0], [2.0])
+    assert extractor(tmp_path).side_inputs(clip("a.mkv")) == (tmp_path / "a.mkv.json",)
+
+
 def test_infinite_values_stay_infinite(tmp_path: Path) -> None:
     record(tmp_path, "a", {"psnr_hvs": None})
     (answer,) = ask(tmp_path, "a.mp4", features=("psnr_hvs",))

@@ -209,3 +209,18 @@ def test_whole_structures_are_whole(tmp_path: Path, whole: dict[str, bytes]) -> 
     missing = unfinished_segment(BytesIO(mkv.read_bytes()), mkv.stat().st_size - 9)
     assert missing == "9 bytes of its segment are missing"
     assert read(mp4)
+
+
+def test_a_lost_first_picture_is_no_shorter_clip(tmp_path: Path) -> None:
+    """The header of the first slice spoilt: the decoder begins with what is left of its group, out of order."""
+    path = write(tmp_path / "a.mp4", FORMAT, 10, codec="libx264", options={"preset": "medium", "crf": "23"})
+    data = path.read_bytes()
+    at = data.index(b"mdat") + 4
+    while data[at + 4] & 0x1F != 5:  # the type of an IDR picture, behind its length
+        at += 4 + int.from_bytes(data[at : at + 4], "big")
+    for place in range(at + 4, at + 9):
+        for bit in range(8):
+            spoilt = bytearray(data)
+            spoilt[place] ^= 1 << bit
+            frames, said = attempt(path, bytes(spoilt))
+            assert frames == 10 or said is not None, (place - at, bit)
