@@ -105,7 +105,7 @@ def export(options: ExportOptions) -> ExportResult:
         )
     out = (options.out or table.with_name(f"{table.stem}{chosen.suffix}")).absolute()
     manifest_path = out.with_name(f"{out.name}.manifest.json")
-    refuse_loss(f"--out {options.out or out}", written=[out], manifest=manifest_path, inputs=[table])
+    refuse_loss(f"--out {options.out or out}", written=[out], manifest=manifest_path, inputs=[table], named=out)
     with locked(out):
         settle(manifest_path, [out])
         (parent,) = look_at([table])

@@ -12,12 +12,19 @@ _OTHER = "choose another name"
 
 
 def refuse_loss(
-    said: str, *, written: Iterable[Path], manifest: Path, inputs: Iterable[Path] = (), manifest_said: str = ""
+    said: str,
+    *,
+    written: Iterable[Path],
+    manifest: Path,
+    inputs: Iterable[Path] = (),
+    named: Path | None = None,
+    manifest_said: str = "",
 ) -> None:
     """Refuse to begin where a file would be lost that somebody still needs.
 
     That is an input, its manifest and every file which that lists; a manifest of files that stay, or a file in its place that is
-    none; and a file of which another manifest tells together with files that stay.
+    none; a file of which another manifest tells together with files that stay; and under the name that was given a file of which no
+    manifest tells.
 
     Parameters
     ----------
@@ -29,6 +36,8 @@ def refuse_loss(
         The manifest that it writes.
     inputs
         Files that it reads, and that are none of its outputs by design.
+    named
+        The one of ``written`` whose name was given.
     manifest_said
         The option that chose the manifest's place, where that is another.
 
@@ -41,6 +50,8 @@ def refuse_loss(
     _refuse_inputs(said, [*outputs, manifest], inputs)
     _refuse_manifest(manifest_said or said, outputs, manifest)
     _refuse_others(said, outputs, manifest)
+    if named is not None:
+        _refuse_stranger(said, named, manifest)
 
 
 def listed_by(manifest: Path) -> list[Path]:
@@ -95,6 +106,18 @@ def _refuse_others(said: str, outputs: list[Path], manifest: Path) -> None:
         # Where all that it tells of is made anew it is only this command's own manifest of another time.
         if lost and listed.keys() - at_stake.keys():
             raise UsageError(f"{said}: {other} tells how {lost[0]} was made, which would be lost; {_OTHER}")
+
+
+def _refuse_stranger(said: str, named: Path, manifest: Path) -> None:
+    if not named.is_file():
+        return
+    own = _identity(named)
+    for each in (manifest, *sorted(named.parent.glob("*.manifest.json"))):
+        if any(_identity(path) == own for path in listed_by(each)):
+            return
+    raise UsageError(
+        f"{said}: {named} is there already, and no manifest beside it says that corekit made it; move it away, or {_OTHER}"
+    )
 
 
 def _identity(path: Path) -> tuple[int, int] | Path:

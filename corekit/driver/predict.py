@@ -335,7 +335,13 @@ def write_scores(options: PredictTableOptions) -> Scores:
     check_inputs(options.tables)
     # Names of a training's files, beside a model, are the model's, whether they are there or not.
     reserved = [model.path.with_name(name) for name in (*FILES, MANIFEST, EVALUATION)]
-    refuse_loss(f"--out {options.out}", written=[out], manifest=manifest_path(out), inputs=[*options.tables, *reserved])
+    refuse_loss(
+        f"--out {options.out}",
+        written=[out],
+        manifest=manifest_path(out),
+        inputs=[*options.tables, *reserved],
+        named=out,
+    )
     with locked(out):
         settle(manifest_path(out), [out])
         parents = look_at(paths)

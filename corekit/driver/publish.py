@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -52,6 +53,8 @@ class Outputs(Struct, frozen=True):
     frames: Path
     jsonl: Path
     failures: Path
+    last_failures: Path
+    """Those of a run that wrote no table, where there is one of an earlier run."""
     ledger: Path
     frames_dir: Path
 
@@ -66,6 +69,7 @@ class Outputs(Struct, frozen=True):
             frames=table.with_name(f"{stem}.frames.parquet"),
             jsonl=table.with_name(f"{stem}.jsonl"),
             failures=table.with_name(f"{stem}.failures.jsonl"),
+            last_failures=table.with_name(f"{stem}.last-failures.jsonl"),
             ledger=state / f"{stem}.ledger.sqlite",
             frames_dir=state / f"{stem}.frames",
         )
@@ -134,14 +138,18 @@ class Publisher:
         self._rows = [task for task in self._plan.tasks if task.clip.name in self._tasks]
         columns = self._columns()
         artefacts = self._prepare_artefacts(columns)
-        write_failures(self._outputs, failures)
         if failures:
-            artefacts["failures"] = self._failures_artefact(len(failures))
+            artefacts["failures"] = _prepare_failures(self._outputs.failures, failures)
         roots = Roots(output=self._outputs.table.parent, home=self._outputs.manifest.parent, corpus=self._corpus.root)
         manifest = self._manifest(columns, artefacts, failures, roots, started=started, wall_s=wall_s)
         write_atomic(self._outputs.manifest, sealed(manifest, roots))
         for path in self._prepared():
             publish(path)
+        if failures:
+            publish(self._outputs.failures)
+        else:
+            self._outputs.failures.unlink(missing_ok=True)
+        self._outputs.last_failures.unlink(missing_ok=True)
         return manifest
 
     def _prepared(self) -> list[Path]:
@@ -189,18 +197,6 @@ class Publisher:
                 logical_sha256=written.logical_sha256,
             )
         return artefacts
-
-    def _failures_artefact(self, count: int) -> Artefact:
-        path = self._outputs.failures
-        digest = sha256_file(path)
-        return Artefact(
-            file=path.name,
-            kind="failures",
-            rows=count,
-            size_bytes=path.stat().st_size,
-            sha256=digest,
-            logical_sha256=digest,
-        )
 
     def _write_frames(self, file: BinaryIO) -> Written:
         metadata = {"kind": "frame", "corpus": self.info.name, "run_id": self._plan.run_id}
@@ -389,18 +385,35 @@ class _Tally:
         self.seconds += measurement.seconds
 
 
-def write_failures(outputs: Outputs, failures: Sequence[FailureRecord]) -> None:
-    """Write ``<out>.failures.jsonl``, or remove an old one where nothing failed."""
-    if failures:
-        write_atomic(outputs.failures, b"".join(msgspec.json.encode(failure) + b"\n" for failure in failures))
-    else:
-        outputs.failures.unlink(missing_ok=True)
+def write_failures(outputs: Outputs, failures: Sequence[FailureRecord]) -> Path:
+    """Write the failures of a run without a table: beside an earlier table, whose own failures stay, under another name."""
+    path = outputs.last_failures if outputs.manifest.exists() else outputs.failures
+    write_atomic(path, _json_lines(failures))
+    return path
+
+
+def _prepare_failures(path: Path, failures: Sequence[FailureRecord]) -> Artefact:
+    content = _json_lines(failures)
+    with prepare(path) as file:
+        file.write(content)
+    digest = hashlib.sha256(content).hexdigest()
+    return Artefact(
+        file=path.name,
+        kind="failures",
+        rows=len(failures),
+        size_bytes=len(content),
+        sha256=digest,
+        logical_sha256=digest,
+    )
+
+
+def _json_lines(failures: Sequence[FailureRecord]) -> bytes:
+    return b"".join(msgspec.json.encode(failure) + b"\n" for failure in failures)
 
 
 def settle_run(outputs: Outputs) -> None:
     """Finish or undo what a crash of an earlier run left beside its table."""
-    settle(outputs.manifest, (outputs.table, outputs.frames, outputs.jsonl))
-    temporary_beside(outputs.failures).unlink(missing_ok=True)
+    settle(outputs.manifest, (outputs.table, outputs.frames, outputs.jsonl, outputs.failures))
     for temporary in outputs.frames_dir.glob("??/.*.tmp"):
         temporary.unlink()
 

@@ -21,10 +21,10 @@ from corekit.driver.progress import Progress, Silent
 from corekit.driver.publish import Outputs, Publisher, provenance_time, settle_run, write_failures
 from corekit.driver.session import KnownDigests, Session
 from corekit.driver.tasks import Beat, Done, Failed, Hashed, Job
-from corekit.errors import IncompleteRunError, InterruptedRunError
+from corekit.errors import IncompleteRunError, InterruptedRunError, UsageError
 from corekit.files import locked
 from corekit.ledger import Failure, Ledger
-from corekit.manifest import FailureRecord, Manifest
+from corekit.manifest import FailureRecord, Manifest, known_manifest
 from corekit.model import Clip
 
 
@@ -115,8 +115,7 @@ def run(options: RunOptions, *, progress: Progress | None = None) -> RunResult:
     started, clock = provenance_time(), time.monotonic()
     with stoppable(), ExitStack() as stack:
         stack.enter_context(locked(outputs.table))
-        if outputs.ledger.parent != outputs.table.parent:
-            stack.enter_context(locked(outputs.ledger))
+        stack.enter_context(locked(outputs.ledger))
         settle_run(outputs)
         _refuse_loss(options, outputs)
         session = Session(options, stack)
@@ -128,12 +127,21 @@ def run(options: RunOptions, *, progress: Progress | None = None) -> RunResult:
 
 
 def _refuse_loss(options: RunOptions, outputs: Outputs) -> None:
+    said = f"--out {options.out}" if options.out else str(options.table)
     refuse_loss(
-        f"--out {options.out}" if options.out else str(options.table),
+        said,
         written=[outputs.table, outputs.frames, outputs.jsonl, outputs.failures],
         manifest=outputs.manifest,
+        named=None if outputs.ledger.exists() else outputs.table,
         manifest_said=f"--manifest-out {options.manifest_out}" if options.manifest_out else "",
     )
+    known = known_manifest(outputs.manifest) if outputs.table.exists() else None
+    if isinstance(known, Manifest) and known.corpus.name != options.corpus:
+        raise UsageError(f"{said}: this is the table of {known.corpus.name}, and would be lost; choose another name")
+    if known is not None and not isinstance(known, Manifest):
+        raise UsageError(
+            f"{said}: what `corekit {known.__struct_config__.tag}` made of this table would be lost; choose another name"
+        )
 
 
 @contextmanager
@@ -223,12 +231,12 @@ class _Run:
         """Write the artefacts and say what came of the run."""
         failures = self._failure_records()
         if not self._done:
-            write_failures(self._outputs, failures)
+            listed = write_failures(self._outputs, failures)
             first = next(iter(self._failed.values()))
             raise IncompleteRunError(
                 f"no table was written: {self._stopped_because or f'all {len(self._failed)} clips failed'}, "
                 f"{first.clip} because {first.message} "
-                f"(all of them in {self._outputs.failures})"
+                f"(all of them in {listed})"
             )
         manifest = self._write(started=started, wall_s=time.monotonic() - begun)
         if self._stopped_because:

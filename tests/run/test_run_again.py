@@ -7,6 +7,7 @@ import sqlite3
 
 import pytest
 
+from corekit.files import locked
 from corekit.split import split_of
 from tests.run.kit import Lab, sha256, video
 
@@ -477,3 +478,59 @@ def test_a_run_moves_its_manifest(done: Lab) -> None:
     for _ in range(2):
         assert done.run("--manifest-out", str(elsewhere)).code == 0
     assert done.run().code == 0
+
+
+def test_a_table_that_is_not_this_runs_stays(lab: Lab) -> None:
+    lab.out.parent.mkdir()
+    lab.out.write_bytes(b"mine")
+    refused = lab.run()
+    assert refused.code == 2 and lab.out.read_bytes() == b"mine"
+    assert refused.sentence == (
+        f"--out {lab.out}: {lab.out} is there already, and no manifest beside it says that corekit made it; move it away, "
+        "or choose another name"
+    )
+    lab.out.unlink()
+    assert lab.run().code == 0
+    manifest = lab.out.with_suffix(".manifest.json")
+    content = manifest.read_bytes()
+    manifest.write_bytes(content.replace(b'"corpus": {\n    "name": "toy"', b'"corpus": {\n    "name": "zoo"'))
+    refused = lab.run()
+    assert refused.code == 2
+    assert refused.sentence == f"--out {lab.out}: this is the table of zoo, and would be lost; choose another name"
+    manifest.write_bytes(content)
+    assert lab.run().code == 0
+    metadata = lab.folder / "m.jsonl"
+    metadata.write_text('{"src": "cat_1.y4m", "weather": "rain"}\n')
+    enriched = lab.corekit(
+        "enrich", str(lab.out), "--metadata", str(metadata), "--keys", "weather", "--min-coverage", "0"
+    )
+    assert enriched.code == 0
+    before = lab.out.read_bytes()
+    refused = lab.run()
+    assert refused.code == 2 and lab.out.read_bytes() == before
+    assert refused.sentence == (
+        f"--out {lab.out}: what `corekit enrich` made of this table would be lost; choose another name"
+    )
+
+
+def test_a_run_without_a_table_leaves_an_earlier_one_whole(lab: Lab) -> None:
+    lab.make_trouble(dog_1="error")
+    assert lab.run().code == 4
+    assert lab.corekit("verify", str(lab.out), "--root", f"corpus={lab.root}").code == 0
+    lab.make_trouble(dog_1="error", cat_1="error")
+    lab.clip("cat_1.y4m").write_bytes(video(seed="cat", noise=40))
+    refused = lab.run("--only", "cat_1.y4m")
+    listed = lab.out.with_suffix(".last-failures.jsonl")
+    assert refused.code == 4 and refused.sentence.endswith(f"(all of them in {listed})")
+    assert "cat_1.y4m" in listed.read_text() and list(lab.failures()) == ["dog_1.y4m"]
+    assert lab.corekit("verify", str(lab.out), "--root", f"corpus={lab.root}").code == 0
+    lab.trouble.unlink()
+    assert lab.run("--retry-failed").code == 0
+    assert not listed.exists() and lab.failures() == {}
+
+
+def test_two_runs_on_one_ledger(lab: Lab) -> None:
+    with locked(lab.out.with_suffix(".ledger.sqlite")):
+        refused = lab.run()
+    assert refused.code == 2
+    assert f"{lab.out.with_suffix('.ledger.sqlite')} is being written by process" in refused.sentence

@@ -90,6 +90,7 @@ def _refuse_loss(options: EnrichOptions) -> None:
         written=[options.target],
         manifest=options.manifest,
         inputs=filter(None, [options.metadata, None if own else options.table]),
+        named=None if own else options.target,
         manifest_said=f"--manifest-out {options.manifest_out}" if options.manifest_out else "",
     )
 

@@ -89,6 +89,7 @@ def _merge(options: MergeOptions, spill: Path) -> MergeResult:
         written=[options.table, options.duplicates],
         manifest=options.manifest,
         inputs=[given.path for given in inputs],
+        named=options.table,
         manifest_said=f"--manifest-out {options.manifest_out}" if options.manifest_out else "",
     )
     corpora = corpus_of(options, inputs)
