@@ -21,6 +21,10 @@ _DRIVER_FILES = ("/proc/driver/nvidia/version", "/dev/nvidiactl", "/dev/dxg", "C
 """Of NVIDIA's driver on Linux, in WSL and on Windows."""
 
 
+class _WrongOption(UsageError):
+    """An option of a backend has a value that it cannot have: no reason to take another, which would not know the option."""
+
+
 class BackendStatus(Struct, frozen=True, kw_only=True):
     """Whether a backend works here, and why not."""
 
@@ -130,10 +134,16 @@ def _status(
         title = info.title
         known = {field.encode_name for field in msgspec.structs.fields(info.options)}
         own = {key: value for key, value in (settings or {}).items() if key in known}
-        extractor = composition.extractor((), device=device, options=parse_options(info.options, own, name))
+        try:
+            options = parse_options(info.options, own, name)
+        except UsageError as error:
+            raise _WrongOption(str(error)) from error
+        extractor = composition.extractor((), device=device, options=options)
         versions = dict(extractor.versions)
         devices, features = extractor.device_reports(), extractor.feature_reports(check=check)
         extractor.close()
+    except _WrongOption:
+        raise
     except CorekitError as error:
         reason = str(error)
     return BackendStatus(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import zlib
 from collections.abc import Callable, Iterator
@@ -49,6 +50,12 @@ class Places:
             except (OSError, BadZipFile):
                 self._members[clip.archive] = frozenset()
         return _member(clip) in self._members[clip.archive]
+
+    def absence(self, clip: Clip) -> str:
+        """What is wrong with a clip that is not there, as the end of a clause."""
+        if not clip.archive and os.path.lexists(self.path(clip)):
+            return "is no file (a folder, a pipe or a broken link)"
+        return "is missing"
 
     def stamp(self, clip: Clip) -> FileStamp:
         """What tells that the clip has not been touched; of an archive's member, that its archive has not."""

@@ -181,7 +181,8 @@ class _Sifted:
         elif not self.has(clip):
             pass  # among the missing
         elif task.reference is not None and not self.has(task.reference):
-            message = f"its reference {task.reference.path} is missing; restore it, or leave the content out"
+            gone = f"{task.reference.path} {self._corpus.places.absence(task.reference)}"
+            message = f"its reference {gone}; restore it, or leave the content out"
             self.problems.append(Problem(clip, MISSING_REFERENCE, message))
         else:
             self.tasks.append(task)

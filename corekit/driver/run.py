@@ -26,6 +26,7 @@ from corekit.files import locked
 from corekit.ledger import Failure, Ledger
 from corekit.manifest import FailureRecord, Manifest, known_manifest
 from corekit.model import Clip
+from corekit.table import source_date_epoch
 
 
 class RunResult(Struct, frozen=True, kw_only=True):
@@ -112,6 +113,7 @@ def run(options: RunOptions, *, progress: Progress | None = None) -> RunResult:
     """
     progress = progress or Silent()
     outputs = Outputs.of(options)
+    source_date_epoch()  # a wrong one is refused now, not after the last clip
     started, clock = provenance_time(), time.monotonic()
     with stoppable(), ExitStack() as stack:
         stack.enter_context(locked(outputs.table))
@@ -312,7 +314,9 @@ class _Run:
         if self._session.missing_matters():
             named = {record.clip_name for record in records}
             for clip in (clip for clip in self._session.plan.missing if clip.name not in named):
-                message = f"{clip.path} is missing; restore it, or pass --allow-missing"
+                message = (
+                    f"{clip.path} {self._session.corpus.places.absence(clip)}; restore it, or pass --allow-missing"
+                )
                 records.append(_failure_record(clip, "missing", message, 1))
         order = {clip.name: index for index, clip in enumerate(self._session.corpus)}
         return sorted(records, key=lambda record: order[record.clip_name])

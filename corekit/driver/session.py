@@ -150,7 +150,11 @@ class Session:
                 f"none of the {len(plan.missing)} clips that the labels of {where} name is there (the first: "
                 f"{plan.missing[0].path}); check --root"
             )
-        raise CorpusError(f"{where} has no clip in shard {self.options.shard or '1/1'}; choose another --shard")
+        if not self.options.shard:
+            raise CorpusError(
+                f"every clip of {where} that was asked for is a reference; name others, or pass --include-references"
+            )
+        raise CorpusError(f"{where} has no clip in shard {self.options.shard}; choose another --shard")
 
     def sort(
         self, ledger: Ledger, *, remember: bool = True

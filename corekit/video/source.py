@@ -226,6 +226,12 @@ def _open(path: Path, raw: RawVideo | None, content: BinaryIO | None, hardware: 
                 place, "r", format=kind, container_options=options, metadata_errors="replace", hwaccel=hardware
             )
     except (FFmpegError, ValueError) as error:
+        if isinstance(error, av.ArgumentError):  # what a format that is not on the list gets
+            raise ClipError(
+                "open",
+                f"{path}: this is no video file that can be read (a picture, sound, a list or a format that is not supported);"
+                " check that it is the right file",
+            ) from error
         reason = _reason(error) if isinstance(error, FFmpegError) else "unknown format"
         raise ClipError("open", f"{path}: this is no video file that can be read ({reason}); fetch it again") from error
     for who, message in reports:

@@ -10,7 +10,7 @@ import pytest
 from corekit import RunOptions
 from corekit.driver import backends
 from corekit.driver.backends import Choice, choose_backend
-from corekit.errors import BackendError
+from corekit.errors import BackendError, UsageError
 from corekit.plugins.composition import Composition
 
 
@@ -54,3 +54,11 @@ def test_a_device_that_is_named_decides(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(backends, "_DRIVER_FILES", ())
     with pytest.raises(BackendError, match=r"^no backend works here \(cuda: "):
         choose(tmp_path, device="cuda:77")
+
+
+def test_a_wrong_value_is_not_a_reason_to_pass_over_a_backend(tmp_path: Path) -> None:
+    options = RunOptions(
+        corpus="chug", root=tmp_path, out=tmp_path / "t.parquet", device="cpu", settings={"motion": "3.3"}
+    )
+    with pytest.raises(UsageError, match=r"^--set for cpu: Invalid enum value '3\.3' - at `\$\.motion`"):
+        choose_backend(Composition(), options)

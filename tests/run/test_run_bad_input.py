@@ -340,3 +340,28 @@ def test_a_clip_that_changes_while_it_is_read_is_not_recorded(lab: Lab) -> None:
     lab.trouble.unlink()
     assert lab.run("--features", "psnr_y").code == 0
     assert lab.measured() == ["cat_1.y4m"] and len(lab.table()) == 6
+
+
+def test_what_is_no_file_is_not_called_missing(lab: Lab) -> None:
+    lab.clip("cat_1.y4m").unlink()
+    lab.clip("cat_1.y4m").mkdir()
+    lab.clip("dog_ref.y4m").unlink()
+    lab.clip("dog_ref.y4m").symlink_to("nowhere")
+    assert lab.run().code == 4
+    said = {name: failure["message"] for name, failure in lab.failures().items()}
+    no_file = "is no file (a folder, a pipe or a broken link)"
+    assert said["cat_1.y4m"] == f"clips/cat_1.y4m {no_file}; restore it, or pass --allow-missing"
+    assert said["dog_1.y4m"] == f"its reference clips/dog_ref.y4m {no_file}; restore it, or leave the content out"
+
+
+def test_references_alone(lab: Lab) -> None:
+    outcome = lab.run("--only", "cat_ref.y4m")
+    assert outcome.code == 3
+    assert outcome.sentence.endswith(" that was asked for is a reference; name others, or pass --include-references")
+
+
+def test_a_wrong_source_date_epoch_is_told_before_the_first_clip(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "abc")
+    outcome = lab.run()
+    assert (outcome.code, lab.measured()) == (2, [])
+    assert outcome.sentence == "SOURCE_DATE_EPOCH='abc' is not a number of seconds; unset it or give one"

@@ -130,6 +130,16 @@ def test_garbage(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("name", ["a.png", "a.gif", "a.wav"])
+def test_another_format_is_not_blamed_on_the_download(tmp_path: Path, name: str) -> None:
+    source = "sine=d=0.1" if name.endswith("wav") else "testsrc=s=32x32:d=0.1"
+    ffmpeg("-f", "lavfi", "-i", source, "-frames:a" if name.endswith("wav") else "-frames:v", "1", tmp_path / name)
+    assert refusal(tmp_path / name) == (
+        "this is no video file that can be read (a picture, sound, a list or a format that is not supported); check that it is "
+        "the right file"
+    )
+
+
 def test_a_playlist_in_disguise_opens_no_other_file(tmp_path: Path) -> None:
     other = write(tmp_path / "other.ts", codec="libx264", options=X264)
     path = tmp_path / "a.mp4"
