@@ -9,7 +9,7 @@ from typing import Any
 
 from corekit import errors, schema
 from corekit.errors import CorekitError
-from corekit.features.registry import CAMBI_SMALLEST, REGISTRY
+from corekit.features.registry import CAMBI_LARGEST_SUM, CAMBI_SMALLEST, PSNR_HVS_DEEPEST, REGISTRY
 from corekit.manifest import manifest_json_schema
 from corekit.model import Column
 from corekit.testing.registry import BACKEND_RULES, CORPUS_RULES
@@ -64,8 +64,11 @@ def features_page() -> str:
         "In the locked order. Smallest is the size of the picture, or of its chroma planes; a clip that is smaller has null there, with the\n"
         "reason in the manifest. Tolerance is the largest difference to scalar libvmaf 3.2 (to the lusoris fork for\n"
         "ssimulacra2) that the exact backends allow themselves; libvmaf's own SIMD code differs from its scalar code by up to\n"
-        "1e-4 (ADM of 8-bit pictures whose width is 32k + 1: up to 4.5e-2), and FFmpeg prints 6 decimals. Chroma of odd 4:2:0 sizes is rounded up. What the arithmetic is stands at the\n"
-        "head of each module in `corekit/features/`.\n\n" + "\n".join(lines) + "\n"
+        "1e-4 (ADM of 8-bit pictures: a few 1e-4 at any width, up to 4.5e-2 and more where it is 32k + 1 or 32k + 2), and FFmpeg prints 6 decimals. Chroma of odd 4:2:0 sizes is\n"
+        "rounded up; libvmaf reads past its end there, so the `libvmaf` backend has no chroma feature of such a clip. What the arithmetic is stands at the head of each module in\n"
+        "`corekit/features/`.\n\n"
+        f"Null are also `cambi` where width and height sum to more than {CAMBI_LARGEST_SUM}, as of 4096x2160 (libvmaf refuses those), `ciede2000` of 4:2:2, and `psnr_hvs` above\n"
+        f"{PSNR_HVS_DEEPEST} bits.\n\n" + "\n".join(lines) + "\n"
     )
 
 
@@ -80,7 +83,8 @@ def errors_page() -> str:
         f"{_HEAD}# Errors and exit codes\n\n"
         "Every message is one sentence: what is wrong, where (file, line, clip), and what to do. The Python API raises the\n"
         "same errors as the command line; all derive from `corekit.CorekitError`.\n\n"
-        f"| exit code | errors |\n|---|---|\n| 0 | done |\n{rows}"
+        f"| exit code | errors |\n|---|---|\n| 0 | done |\n{rows}\n"
+        "A full disk and other errors of the system end with 2; 1 alone is a mistake of corekit's own.\n"
     )
 
 

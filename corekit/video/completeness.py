@@ -1,7 +1,7 @@
 """Whether all frames that a container declares have come out of it: counts, spans of time, and the size of the file.
 
-What cannot be told: a transport stream, an elementary stream or a fragmented MP4 that ends between two frames
-declares nothing that is missing; a flipped bit that still decodes (only FFV1 carries checksums by default) gives a
+What cannot be told: a transport stream, an elementary stream, an Ogg, FLV or WMV file or a fragmented MP4 that ends between two
+frames declares nothing that is missing; a flipped bit that still decodes (only FFV1 carries checksums by default) gives a
 wrong picture without an error; a damaged index of an MP4 that still parses may declare fewer frames than there were.
 """
 
