@@ -14,7 +14,7 @@ from corekit.model import Clip, Encode, JSONValue, Measurement, Pairing
 
 DEVICE_LOST = 75
 """Exit code of a worker whose device does not answer any more (EX_TEMPFAIL of sysexits.h)."""
-DEFINITIONS_VERSION = 2
+DEFINITIONS_VERSION = 3
 """Raised whenever a feature's definition or its pooling changes, so that no older value is reused."""
 
 
