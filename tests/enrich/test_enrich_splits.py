@@ -121,3 +121,17 @@ def test_splits_of_text_that_is_a_dictionary(bench: Bench) -> None:
     bench.enrich(bench.jsonl(*rows()), keys=(), corpus="chug")
     assert bench.column("split")[0] == split_of("one", "chug-hdr-v1")
     assert pa.types.is_dictionary(bench.read().schema.field("split").type)
+
+
+def test_a_sidecars_splits_are_the_corpuss_only_where_it_says_so(bench: Bench) -> None:
+    bench.write_table({"content": ["one", "one", "two", "two"]})
+    one, two = split_of("one", "chug-hdr-v1"), split_of("two", "chug-hdr-v1")
+    bench.enrich(bench.jsonl(*rows(split="test")), keys=(), corpus="chug")
+    assert bench.column("split") == [one, one, two, two]
+    bench.enrich(bench.jsonl(*rows(split="test")), keys=(), corpus="chug", overwrite_metadata=True, split_seed="mine")
+    assert bench.column("split") == [split_of(name, "mine") for name in ("one", "one", "two", "two")]
+    assert bench.column("chug_split_key") == ["one", "one", "two", "two"]
+    given = rows(split="test", split_policy="given-by-corpus")
+    bench.enrich(bench.jsonl(*given), keys=(), corpus="chug", overwrite_metadata=True)
+    assert bench.column("split") == ["test"] * 4
+    assert bench.column("chug_split_policy") == ["given-by-corpus"] * 4

@@ -118,7 +118,7 @@ class _Job:
             if isinstance(self._source, FileSource)
             else f"corpus {options.corpus} at {self._source.corpus.root}"
         )
-        self._metadata = read_metadata(self._source, options, self._keys, by_corpus=self._by_corpus)
+        self._metadata = read_metadata(self._source, options, self._keys, corpora=corpora)
         self._shared: list[ConflictRecord] = []
 
     def run(self) -> EnrichReport:

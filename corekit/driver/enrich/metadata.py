@@ -16,6 +16,7 @@ from corekit.driver.enrich.typed import TypedColumn
 from corekit.driver.sidecar import Line
 from corekit.errors import CorpusError
 from corekit.manifest import ConflictRecord, LineRecord
+from corekit.split import GIVEN_POLICY
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -34,6 +35,11 @@ class Source(Protocol):
     @property
     def untyped(self) -> bool: ...
 
+    @property
+    def prescribes_splits(self) -> bool:
+        """Whether its ``split`` is the corpus's own; of a sidecar it is that only where ``split_policy`` says so."""
+        ...
+
     def lines(self) -> Iterator[Line]: ...
 
     def where(self, line: int) -> str: ...
@@ -49,7 +55,7 @@ class Metadata(Struct, frozen=True, kw_only=True):
     columns: Mapping[str, Any]
     """Key to values, an Arrow array; in the order in which new columns are appended."""
     aside: Mapping[str, Any]
-    """``content`` and ``split``, where the metadata has them: the splits follow from them, they are not written."""
+    """``content``, and ``split`` where the corpus gives it: the splits follow from them, they are not written."""
     available: tuple[str, ...]
     """Every key, taken or not."""
     joined_by: tuple[str, ...]
@@ -82,8 +88,11 @@ def join_name(name: str, *, stem: bool) -> str:
     return re.sub(EXTENSION, r"\1", base) if stem else base
 
 
-def read_metadata(source: Source, options: EnrichOptions, keys: Keys, *, by_corpus: bool) -> Metadata:
-    """Read everything that the source says of the keys that are taken; ``by_corpus`` puts the corpus before each name.
+def read_metadata(source: Source, options: EnrichOptions, keys: Keys, *, corpora: Sequence[str]) -> Metadata:
+    """Read everything that the source says of the keys that are taken.
+
+    ``corpora`` are those of the table. Where there are several the corpus is put before each name, and where there is one before the
+    names of rows that are of another.
 
     Raises
     ------
@@ -92,7 +101,7 @@ def read_metadata(source: Source, options: EnrichOptions, keys: Keys, *, by_corp
     CorpusError
         Two rows of one clip disagree, and nothing says which is right.
     """
-    gathered = _Gathered(source, options, keys, by_corpus)
+    gathered = _Gathered(source, options, keys, corpora)
     for line in source.lines():
         problem = line.problem or gathered.take(line)
         if problem and not options.skip_malformed:
@@ -103,9 +112,9 @@ def read_metadata(source: Source, options: EnrichOptions, keys: Keys, *, by_corp
 
 
 class _Gathered:
-    def __init__(self, source: Source, options: EnrichOptions, keys: Keys, by_corpus: bool) -> None:
+    def __init__(self, source: Source, options: EnrichOptions, keys: Keys, corpora: Sequence[str]) -> None:
         self._source = source
-        self._by_corpus = by_corpus
+        self._corpora = corpora
         self._options = options
         self._keys = keys
         self._available: dict[str, None] = {}
@@ -130,9 +139,9 @@ class _Gathered:
         if not name:
             return f"has {values[named]!r} in {named}, which is no file name"
         corpus = values.get("corpus") or self._options.corpus
-        if self._by_corpus:
-            if not isinstance(corpus, str):
-                return "names no corpus, and the table holds several (--corpus NAME says of which all rows are)"
+        if len(self._corpora) > 1 and not isinstance(corpus, str):
+            return "names no corpus, and the table holds several (--corpus NAME says of which all rows are)"
+        if len(self._corpora) > 1 or (self._corpora and isinstance(corpus, str) and corpus not in self._corpora):
             name = f"{corpus}{SCOPE}{name}"
         self._keys.meet(corpus)
         fitted = {}
@@ -187,12 +196,16 @@ class _Gathered:
         for key, column in self._columns.items():
             column.append(fitted.get(key))
         for key in ("content", "split"):
-            if isinstance(value := values.get(key), str) and (key != "split" or value in _SPLITS):
+            if isinstance(value := values.get(key), str) and (key != "split" or self._is_given(value, values)):
                 self._aside.setdefault(key, [None] * len(self._names)).append(value)
             elif key in self._aside:
                 self._aside[key].append(None)
         self._names.append(name)
         self._lines.append(number)
+
+    def _is_given(self, split: str, values: Mapping[str, Any]) -> bool:
+        given = self._source.prescribes_splits or values.get("split_policy") == GIVEN_POLICY
+        return given and split in _SPLITS
 
     def _conflict(self, names: pa.Array, code: int, rows: list[int], columns: Mapping[str, pa.Array]) -> ConflictRecord:
         differing = [key for key, array in columns.items() if len(set(array.take(rows).drop_null().to_pylist())) > 1]

@@ -20,6 +20,8 @@ _EMPTY_SHA256 = "0" * 64
 class FileSource:
     """Rows of a sidecar file."""
 
+    prescribes_splits = False
+
     def __init__(self, path: Path) -> None:
         self._sidecar = Sidecar.of(path)
         self.untyped = self._sidecar.untyped
@@ -44,6 +46,7 @@ class PluginSource:
     """
 
     untyped = False
+    prescribes_splits = True
 
     def __init__(self, corpus: Corpus, composition: Composition) -> None:
         self.corpus = corpus

@@ -97,9 +97,10 @@ class Survey:
                 )
         if torn := self._splits.torn():
             content, one, other = torn
+            anew = "" if options.overwrite_metadata else ", or derive all anew with --overwrite-metadata"
             raise UsageError(
                 f"content {content!r} of {table} would stand in the splits {one} and {other}; give the --split-seed of the "
-                "splits that are there, leave them all with --no-split, or derive all anew with --overwrite-metadata"
+                f"splits that are there, leave them all with --no-split{anew}"
             )
 
     def _such_as(self) -> str:

@@ -17,10 +17,11 @@ _KINDS: dict[type, ColumnType] = {str: "str", int: "int", float: "float", bool: 
 _ARROW = {"str": "string", "int": "int64", "float": "double", "bool": "bool"}
 _TRUTH = {"true": True, "false": False}
 _GUESSES = (
-    (r"^(0|-?[1-9][0-9]{0,17})$", "int64"),
+    (r"^(0|-?[1-9][0-9]*)$", "int64"),
     (r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$", "double"),
     (r"^(?i:true|false)$", "bool"),
 )
+_EXACT_DIGITS = 15
 _ROWS_PER_CHUNK = 8192
 _MOST_SHOWN = 40
 
@@ -49,6 +50,8 @@ class TypedColumn:
                 f"column {name!r} of the table holds {type_}, which cannot be filled; leave it out of --keys"
             )
         self._lowest, self._highest = _bounds(self._type)
+        self._long = False
+        """Whether there are whole numbers that float64 would round."""
         self._chunks: list[pa.Array] = []
         self._values: list[Any] = []
 
@@ -63,13 +66,18 @@ class TypedColumn:
             return None, f"has {_shown(value)} in {self.name}, which is no single value"
         wanted = self._kind or kind
         if self._type is None and (wanted, kind) == ("int", "float") and not value.is_integer():
+            if self._long:
+                return None, f"has {_shown(value)} in {self.name}, whose whole numbers beyond 2^53 numbers would round"
             self._flush()
             wanted = "float"
+        if (wanted, kind) == ("float", "int") and _is_long(value):
+            return None, f"has {_shown(value)} in {self.name}, which a column of numbers would round"
         fitted = _as(wanted, kind, value)
         if fitted is None or (wanted == "int" and not self._lowest <= fitted <= self._highest):
             of = _WORDS[wanted] if self._type is None else f"{_WORDS[wanted]} ({self._type})"
             return None, f"has {_shown(value)} in {self.name}, a column of {of}"
         self._kind = wanted
+        self._long |= wanted == "int" and _is_long(fitted)
         return fitted, ""
 
     def append(self, value: Any) -> None:
@@ -128,6 +136,14 @@ def _as(wanted: ColumnType, kind: ColumnType, value: Any) -> Any:
     return None
 
 
+def _is_long(value: int) -> bool:
+    """Whether float64 cannot hold a whole number."""
+    try:
+        return int(float(value)) != value
+    except OverflowError:
+        return True
+
+
 def _parsed(text: str, kind: ColumnType | None) -> Any:
     """Text as a number or truth value; None where it says that there is none, itself where it is neither."""
     if kind == "str":
@@ -146,13 +162,28 @@ def _parsed(text: str, kind: ColumnType | None) -> Any:
 
 
 def _guessed(texts: pa.Array) -> pa.Array:
-    """Text as whole numbers, numbers or truth values, where all of it is; ``007`` is text."""
+    """Text as whole numbers, numbers or truth values, where all of it is; ``007`` is text, and so is what would be rounded."""
+    import pyarrow as pa
     import pyarrow.compute as pc
 
     for pattern, alias in _GUESSES:
-        if pc.all(pc.match_substring_regex(texts, pattern)).as_py():
+        if not pc.all(pc.match_substring_regex(texts, pattern)).as_py():
+            continue
+        if alias == "double" and any(map(_is_long, _whole(texts))):
+            return texts
+        try:
             return texts.cast(alias)
+        except pa.ArrowInvalid:  # beyond int64
+            return texts
     return texts
+
+
+def _whole(texts: pa.Array) -> list[int]:
+    """The long whole numbers among texts."""
+    import pyarrow.compute as pc
+
+    long = pc.and_(pc.match_substring_regex(texts, _GUESSES[0][0]), pc.greater(pc.utf8_length(texts), _EXACT_DIGITS))
+    return [int(text) for text in texts.filter(long).to_pylist()]
 
 
 def _shown(value: Any) -> str:
