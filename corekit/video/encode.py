@@ -27,6 +27,7 @@ from corekit.video.formats import MATRICES, PRIMARIES, RANGES, TRANSFERS, fill
 _UNSPECIFIED = 2
 # The encoders' own parameters. libx264's AVX-512 macroblock tree reads memory that nobody wrote, so that a few encodes
 # in a hundred differ; its portable one does not. libx265 takes its threads and its chatter from here alone.
+_MOST_CRF = {"libx264": 51, "libx265": 51, "libsvtav1": 63, "libaom-av1": 63, "libvpx-vp9": 63}
 _OWN_PARAMS = {
     "libx264": ("x264-params", {"cpu-independent": "1"}),
     "libx265": ("x265-params", {"log-level": "none", "pools": "none", "frame-threads": "1"}),
@@ -108,8 +109,10 @@ def encode_in_memory(
 def recipe_options(codec: str, *, preset: str, crf: int, extra_params: str) -> dict[str, str]:
     """Options of ``codec`` for a preset, a constant rate factor and its own parameters, ``key=value`` joined by colons.
 
-    Raises ``UsageError`` where the encoder takes no parameters of its own, or is not in this build of PyAV.
+    Raises ``UsageError`` where the encoder takes no such factor or no parameters of its own, or is not in this build of PyAV.
     """
+    if crf > (most := _MOST_CRF.get(codec, crf)):  # x264 would take its largest without a word
+        raise UsageError(f"the encoder {codec} takes a crf of 0 to {most}, not {crf}; give it such a one")
     options = {"preset": preset, "crf": str(crf)}
     if extra_params:
         if codec not in _OWN_PARAMS:

@@ -193,6 +193,8 @@ def test_parameters_of_the_recipe_reach_the_encoder_and_the_row() -> None:
         ),
         ({"encoder": "libfoo"}, "the encoder 'libfoo' is not in this build of PyAV; choose another encoder"),
         ({"encoder": "ffv1"}, "the encoder ffv1 has no option 'crf', 'preset'; see `ffmpeg -h encoder=ffv1`"),
+        ({"crf": "52"}, "the encoder libx264 takes a crf of 0 to 51, not 52; give it such a one"),
+        ({"crf": "60", "encoder": "libx265"}, "the encoder libx265 takes a crf of 0 to 51, not 60; give it such a one"),
         (
             {"crf": "99"},
             "--set for konvid: Expected `int` <= 63 - at `$.crf`; see the README of konvid for its options",

@@ -22,7 +22,7 @@ _TOLERANCE = 0.05
 """How far a MOS may lie outside the scale and still be kept, as it is."""
 _LONGEST_NAME = 255
 _LARGEST_SIZE = 1 << 16
-_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_NUMBER = re.compile(r"[+-]?([0-9]*\.)?[0-9]+([eE][+-]?[0-9]+)?")
 _REFERENCE_TOKENS = {"0": 0, "1": 1, "0.0": 0, "1.0": 1}
 _SPLIT_TOKENS: dict[str, Split] = {
     "train": "train", "training": "train",

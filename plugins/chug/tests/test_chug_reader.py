@@ -324,6 +324,7 @@ class TestLabelProblems:
             ("mos_j", "inf", "mos_j (or mos) is 'inf', not a finite number; correct the row."),
             ("mos_j", "1e999", "mos_j (or mos) is '1e999', not a finite number; correct the row."),
             ("mos_j", "4_0", "mos_j (or mos) is '4_0', not a finite number; correct the row."),
+            ("mos_j", "61.", "mos_j (or mos) is '61.', not a finite number; correct the row."),
             ("mos_j", "100.06", "mos_j (or mos) is 100.06, outside 0 to 100; correct the row."),
             ("mos_j", "-0.06", "mos_j (or mos) is -0.06, outside 0 to 100; correct the row."),
             ("sos_j", "wide", "sos_j (or sos) is 'wide', not a finite number; correct the row."),

@@ -28,7 +28,7 @@ _TOLERANCE = 0.05
 """How far a score may lie outside the scale and still be kept, as it is."""
 _LONGEST_NAME = 255
 _STEM = re.compile(r"orig_([0-9]+)_540_5s")
-_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_NUMBER = re.compile(r"[+-]?([0-9]*\.)?[0-9]+([eE][+-]?[0-9]+)?")
 
 
 class _Entry(Struct):

@@ -174,6 +174,7 @@ class TestLabels:
             ("n/a", "video_score is 'n/a', not a finite number; correct the row."),
             ("nan", "video_score is 'nan', not a finite number; correct the row."),
             ("1e999", "video_score is '1e999', not a finite number; correct the row."),
+            ("2.", "video_score is '2.', not a finite number; correct the row."),
             ("5.2", "video_score is 5.2, outside 1 to 5; correct the row."),
             ("0.9", "video_score is 0.9, outside 1 to 5; correct the row."),
         ],

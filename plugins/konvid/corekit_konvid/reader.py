@@ -19,7 +19,7 @@ _TOLERANCE = 0.05
 _NAME = re.compile(r"([0-9]+)(|_original.*|_cut.*|_.*)\.mp4", re.IGNORECASE)
 _GENERATIONS = ("", "_original", "_cut")
 """What follows the id in a file's name, today's first."""
-_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_NUMBER = re.compile(r"[+-]?([0-9]*\.)?[0-9]+([eE][+-]?[0-9]+)?")
 
 
 class _Entry(Struct):

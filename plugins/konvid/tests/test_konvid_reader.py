@@ -118,6 +118,7 @@ def test_rows_that_repeat_are_one_and_rows_that_contradict_spoil_the_label(tmp_p
         ("good", "MOS is 'good', not a finite number; correct the row."),
         ("nan", "MOS is 'nan', not a finite number; correct the row."),
         ("1e999", "MOS is '1e999', not a finite number; correct the row."),
+        ("3.", "MOS is '3.', not a finite number; correct the row."),
         ("5.06", "MOS is 5.06, outside 1 to 5; correct the row."),
         ("72.5", "MOS is 72.5, outside 1 to 5; correct the row."),
     ],
