@@ -145,6 +145,10 @@ class Extractor(ABC):
         """How each feature is computed; with ``check`` it is tried out. None where there is but one way."""
         return []
 
+    def is_lost(self) -> bool:
+        """Whether the device has stopped to answer: asked where a clip failed, before it is blamed."""
+        return False
+
     def notify(self, text: str) -> None:
         """Say that something takes long; the run replaces this method to hear it."""
 

@@ -60,7 +60,7 @@ class CudaOptions(Struct, frozen=True, forbid_unknown_fields=True):
 
     motion: Literal["3.2", "3.1"] = "3.2"
     """Which libvmaf's definition of motion: 3.2 and newer, or 3.1 and older."""
-    memory_gb: float = 0.0
+    memory_gb: Annotated[float, Meta(ge=0, le=1e6)] = 0.0
     """Memory of each GPU for batches; 0 takes six tenths of what is free."""
     processes: Annotated[int, Meta(ge=1, le=64)] = 1
     """Worker processes a GPU, each with a share of ``--workers`` and of the memory, where threads hold up one another."""
@@ -133,8 +133,14 @@ def _why_not(name: str, error: Exception) -> str:
 def _device_report(name: str) -> DeviceReport:
     import torch
 
-    properties = torch.cuda.get_device_properties(name)
-    free, total = torch.cuda.mem_get_info(name)
+    try:
+        properties = torch.cuda.get_device_properties(name)
+        free, total = torch.cuda.mem_get_info(name)
+    except (RuntimeError, AssertionError) as error:
+        said = (str(error).strip() or type(error).__name__).splitlines()[0]
+        return DeviceReport(
+            name=name, title=f"cannot be used ({said})", memory_bytes=0, free_bytes=0, compute_capability=""
+        )
     return DeviceReport(
         name=name,
         title=properties.name,
@@ -159,6 +165,8 @@ class CudaExtractor(Extractor):
         self._families: dict[tuple[str, FrameFormat], TensorFamily | str] = {}
         self._verdicts: dict[tuple[str, FrameFormat], Verdict] = {}
         self._scalers: dict[Hashable, FrameScaler | None] = {}
+        self._plain: set[tuple[str, FrameFormat]] = set()
+        """Families whose kernels failed at work."""
         self.versions = {"torch": str(torch.__version__)}
         if device.type == "cuda":
             self.devices = (str(device),) * options.processes
@@ -192,6 +200,17 @@ class CudaExtractor(Extractor):
     def open_group(self, group: Group) -> GroupSession:
         return CudaSession(group, self)
 
+    def is_lost(self) -> bool:
+        import torch
+
+        if self.device.type != "cuda":
+            return False
+        try:
+            torch.cuda.synchronize(self.device)
+        except RuntimeError:  # an error that the device does not forget
+            return True
+        return False
+
     def device_reports(self) -> list[DeviceReport]:
         return [_device_report(name) for name in dict.fromkeys(self.devices)]
 
@@ -218,7 +237,9 @@ class CudaExtractor(Extractor):
         with self._lock:
             if self._batcher is None:
                 needs = Needs(REFERENCE_BEFORE, DISTORTED_BEFORE)
-                self._batcher = Batcher(self.device, self._whole_family, self._scaler, self._budget, needs)
+                self._batcher = Batcher(
+                    self.device, self._whole_family, self._scaler, self._budget, needs, self._without_kernels
+                )
             return self._batcher
 
     def family(self, name: str, fmt: FrameFormat) -> TensorFamily | str:
@@ -258,6 +279,19 @@ class CudaExtractor(Extractor):
         family = self.family(name, fmt)
         assert not isinstance(family, str)
         return family
+
+    def _without_kernels(self, name: str, fmt: FrameFormat, error: Exception) -> TensorFamily:
+        """The family in torch, as its kernels fail on frames of this size though they did not when they were tried."""
+        from corekit.backends.cuda_faults import first_line
+
+        with self._lock:
+            if (name, fmt) in self._plain or self.verdict(name, fmt).how != "triton":
+                raise error
+            self._plain.add((name, fmt))
+            self.notify(f"{name} on {self.device}: its Triton kernels fail ({first_line(error)[:200]}); torch is used")
+            family = make(name, fmt, self.device, motion=self._options.motion, fused=False)
+            self._families[name, fmt] = family
+            return family
 
     def _budget(self) -> float:
         """Bytes that a batch may take."""

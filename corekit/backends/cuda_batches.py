@@ -10,11 +10,12 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import torch
 
 from corekit.backends.base import DeviceLost
+from corekit.backends.cuda_faults import first_line, is_lost, is_memory, lost
 from corekit.backends.cuda_lanes import Answer, Lane, Member, Needs
 from corekit.backends.cuda_stages import Stage, current_device, to_device
 from corekit.errors import ClipError
@@ -37,9 +38,23 @@ _STAGE_BYTES = 512 << 20
 _STAGE_SHARE = 0.04
 """Of what a batch may take on a device, what one stage takes at most."""
 _CPU_STAGE_BYTES = 64 << 20
+_SCALED_AT_ONCE = 16
+"""Frames: torch's temporaries of a scaling are some 20 bytes a sample."""
 _PATIENCE_S = 0.02
 """What a finished group waits for others to fill the batch that its last frames are in."""
 _WATCH_S = 1.0
+
+
+T = TypeVar("T")
+
+
+class Places(NamedTuple):
+    """The indices of a batch on the host, as ``Batch`` has them on the device."""
+
+    of_reference: list[int]
+    of_distorted: list[int]
+    reference_before: list[int]
+    distorted_before: list[int]
 
 
 class Batcher:
@@ -55,6 +70,8 @@ class Batcher:
         Bytes that one batch may take at the peak.
     needs
         Names of the families that need the frame before.
+    without_kernels
+        Gives a family in plain torch where its kernels fail at work; raises the error where there are none to leave out.
     """
 
     def __init__(
@@ -64,12 +81,16 @@ class Batcher:
         scaler: Callable[[Scaling], FrameScaler],
         budget: Callable[[], float],
         needs: Needs,
+        without_kernels: Callable[[str, FrameFormat, Exception], TensorFamily],
     ) -> None:
         self._device = device
         self._family = family
         self._scaler = scaler
         self._budget = budget
         self._needs = needs
+        self._without_kernels = without_kernels
+        self._lost: DeviceLost | None = None
+        """Why nothing can be computed any more; every thread that comes by ends with it."""
         self._on_gpu = device.type == "cuda"
         self._changed = threading.Condition()
         self._stages = 0
@@ -107,6 +128,11 @@ class Batcher:
         try:
             for slot, planes in writes:
                 stage.write(slot, planes)
+        except RuntimeError as error:
+            if is_lost(error):
+                self._lose(lost(self._device, error))
+                raise lost(self._device, error) from error
+            raise
         finally:
             with self._changed:
                 stage.writers -= 1
@@ -121,7 +147,7 @@ class Batcher:
                 self._submit(lane.fmt)
         self._pump()
         with self._changed:
-            self._changed.wait_for(lambda: not lane.pending)
+            self._changed.wait_for(lambda: not lane.pending or self._lost)
         self._raise(lane)
 
     def _holds(self, lane: Lane) -> bool:
@@ -130,6 +156,7 @@ class Batcher:
         return stage is not None and id(lane) in stage.members
 
     def _raise(self, lane: Lane) -> None:
+        self._raise_lost()
         if lane.error is not None:
             raise lane.error
 
@@ -172,6 +199,7 @@ class Batcher:
     def _stage_for(self, fmt: FrameFormat, frames: int, pairs: int) -> Stage:
         """The stage that fills with frames of a format, with room for that many; called with the lock held."""
         while True:
+            self._raise_lost()
             stage = self._filling.get(fmt)
             if stage is not None:
                 if stage.room >= frames and stage.n_pairs + pairs <= max(most_pairs(fmt), pairs):
@@ -197,7 +225,7 @@ class Batcher:
                 return self._new_stage(n_bytes)
             except BaseException as error:
                 self._stages -= 1
-                if "out of memory" not in str(error):
+                if not is_memory(error):
                     raise
                 if not self._stages:
                     raise ClipError(
@@ -255,68 +283,92 @@ class Batcher:
         """Compute the full stages in their order, unless another thread is at it."""
         while True:
             with self._changed:
-                if self._launching or not self._full or self._full[0].writers:
+                if self._launching or not self._full or self._full[0].writers or self._lost:
                     return
                 stage = self._full.popleft()
                 self._launching = True
             try:
                 self._launch(stage)
-            finally:
-                with self._changed:
-                    self._launching = False
-                    for member in stage.members.values():
-                        member.lane.pending -= 1
-                    self._launched.append(stage)
-                    self._changed.notify_all()
+            except DeviceLost as lost_one:  # the groups are not done: none must go on to its answers
+                self._lose(lost_one)
+                raise
+            with self._changed:
+                self._launching = False
+                for member in stage.members.values():
+                    member.lane.pending -= 1
+                self._launched.append(stage)
+                self._changed.notify_all()
+
+    def _lose(self, error: DeviceLost) -> None:
+        with self._changed:
+            self._lost = self._lost or error
+            self._changed.notify_all()
+
+    def _raise_lost(self) -> None:
+        if self._lost is not None:
+            raise DeviceLost(str(self._lost))
 
     def _launch(self, stage: Stage) -> None:
         lanes = [member.lane for member in stage.members.values()]
         try:
             with current_device(self._device):
                 answer = self._computed(stage)
-        except torch.OutOfMemoryError as error:
-            self._fail(lanes, ClipError("compare", f"the memory of {self._device} does not hold one frame ({error})"))
-        except RuntimeError as error:
-            if "CUDA error" in str(error):
-                raise DeviceLost(f"{self._device} was lost: {str(error).splitlines()[0]}") from error
-            self._fail(lanes, error)
         except Exception as error:
-            self._fail(lanes, error)
+            if is_lost(error):
+                raise lost(self._device, error) from error
+            reason = f"the memory of {self._device} does not hold one frame ({first_line(error)})"
+            self._fail(lanes, ClipError("compare", reason) if is_memory(error) else error)
         else:
             for lane in lanes:
                 lane.answers.append(answer)
 
     def _fail(self, lanes: Iterable[Lane], error: Exception) -> None:
-        for lane in lanes:
-            lane.error = lane.error or error
         if self._on_gpu:  # what the batch has begun may still write to its stage, which others get next
             try:
                 torch.cuda.synchronize(self._device)
-            except RuntimeError as lost:
-                raise DeviceLost(f"{self._device} was lost: {str(lost).splitlines()[0]}") from lost
+            except RuntimeError as gone:
+                raise lost(self._device, gone) from gone
+        for lane in lanes:
+            lane.error = lane.error or error
 
     def _computed(self, stage: Stage) -> Answer:
         stage.upload(self._uploads)
         for scaling, slots in stage.unscaled.values():
-            self._scaler(scaling).scale(stage.planes, to_device([slots], self._device)[0])
-        self._restore(stage)
-        batch, pairs = self._batch(stage)
-        self._keep_last(stage)
+            scaler = self._scaler(scaling)
+            for part in torch.split(to_device([slots], self._device)[0], _SCALED_AT_ONCE):
+                scaler.scale(stage.planes, part)
+        self._roomy(lambda: self._restore(stage))
+        batch, pairs, places_of = self._roomy(lambda: self._batch(stage))
+        self._roomy(lambda: self._keep_last(stage))
         wanting: dict[str, list[int]] = {}
         for row, (lane, pair) in enumerate(pairs):
             for name in lane.families[pair]:
                 wanting.setdefault(name, []).append(row)
-        sums = {name: self._sums(name, batch, rows) for name, rows in wanting.items()}
+        sums = {name: self._sums(name, batch, places_of, rows) for name, rows in wanting.items()}
         places: dict[str, dict[tuple[int, int], list[int]]] = {}
         for name, rows in wanting.items():
             by_pair = places.setdefault(name, {})
             for place, row in enumerate(rows):
                 lane, pair = pairs[row]
                 by_pair.setdefault((id(lane), pair), []).append(place)
-        return self._on_the_way(stage, sums, places)
+        return self._roomy(lambda: self._on_the_way(stage, sums, places))
 
-    def _batch(self, stage: Stage) -> tuple[Batch, list[tuple[Lane, int]]]:
-        """The stage as a batch, and lane and pair of each of its rows."""
+    def _roomy(self, step: Callable[[], T]) -> T:
+        """A step that may be done twice; where memory is short, again with what torch holds for later given back."""
+        try:
+            return step()
+        except Exception as error:
+            if not is_memory(error):
+                raise
+            self._give_back()
+            return step()
+
+    def _give_back(self) -> None:
+        if self._on_gpu:
+            torch.cuda.empty_cache()
+
+    def _batch(self, stage: Stage) -> tuple[Batch, list[tuple[Lane, int]], Places]:
+        """The stage as a batch, lane and pair of each of its rows, and its indices."""
         members = list(stage.members.values())
         itself = {slot for member in members for slot in member.itself}
         everything = {slot for member in members for _, _, slot in member.pairs}
@@ -346,8 +398,15 @@ class Batcher:
                 last[pair] = index
         references = [plane[: stage.front] for plane in stage.planes]
         distorted = [plane[stage.back :] for plane in stage.planes]
-        indices = [of_reference, of_distorted, reference_before, reference_before if with_itself else distorted_before]
-        tensors = to_device(indices, self._device)
+        # Neighbours in the batch are neighbours in memory, so that some of its rows need some of its frames.
+        order = sorted(range(len(rows)), key=of_reference.__getitem__)
+        places = Places(
+            [of_reference[row] for row in order],
+            [of_distorted[row] for row in order],
+            reference_before,
+            reference_before if with_itself else distorted_before,
+        )
+        tensors = to_device(places, self._device)
         samples = _as_samples(references, stage.fmt)
         batch = Batch(
             fmt=stage.fmt,
@@ -358,7 +417,7 @@ class Batcher:
             reference_previous=tensors[2],
             distorted_previous=tensors[3],
         )
-        return batch, rows
+        return batch, [rows[row] for row in order], places
 
     def _restore(self, stage: Stage) -> None:
         """Put the last frames of the batches before into their slots."""
@@ -402,29 +461,53 @@ class Batcher:
             else:
                 lane.last_distorted[pair] = frame
 
-    def _sums(self, name: str, batch: Batch, rows: Sequence[int]) -> torch.Tensor:
+    def _sums(self, name: str, batch: Batch, places: Places, rows: Sequence[int]) -> torch.Tensor:
         """Sums of a family for some rows; where the device's memory does not hold them, in smaller parts from then on."""
         family = self._family(name, batch.fmt)
         key = name, batch.fmt
         if key not in self._most:
             self._most[key] = int(max(1, min(most_pairs(batch.fmt), self._budget() // max(1, family.pair_bytes()))))
-        if len(rows) < batch.n_pairs:
-            batch = _some(batch, to_device([list(rows)], self._device)[0])
         parts = []
         start = 0
         while start < len(rows):
-            most = self._most[key]
+            some = rows[start : start + self._most[key]]
             try:
-                parts.append(family.sums(_some(batch, slice(start, start + most))))
-            except torch.OutOfMemoryError:
-                if most == 1:
+                parts.append(family.sums(self._part(batch, places, some, whole=len(some) == len(rows))))
+            except Exception as error:
+                if is_lost(error):
                     raise
-                self._most[key] = most // 2
-                if self._on_gpu:
-                    torch.cuda.empty_cache()
+                if not is_memory(error):
+                    family = self._without_kernels(name, batch.fmt, error)
+                elif len(some) > 1:
+                    self._most[key] = len(some) // 2
+                    self._give_back()
+                else:
+                    raise
                 continue
-            start += most
+            start += len(some)
         return torch.cat(parts) if len(parts) > 1 else parts[0]
+
+    def _part(self, batch: Batch, places: Places, rows: Sequence[int], *, whole: bool) -> Batch:
+        """Some rows of a batch: where they are all that a family wants with every frame, else with those frames alone that they need."""
+        if len(rows) == batch.n_pairs:
+            return batch
+        if whole:
+            chosen = to_device([list(rows)], self._device)[0]
+            return replace(
+                batch, pair_reference=batch.pair_reference[chosen], pair_distorted=batch.pair_distorted[chosen]
+            )
+        reference, r = _needed([places.of_reference[row] for row in rows], places.reference_before)
+        distorted, d = _needed([places.of_distorted[row] for row in rows], places.distorted_before)
+        tensors = to_device([r.own, d.own, r.before, d.before], self._device)
+        y, cb, cr = (plane[reference] for plane in batch.reference)
+        part = replace(
+            batch, reference=(y, cb, cr), pair_reference=tensors[0], pair_distorted=tensors[1], reference_previous=tensors[2],
+            distorted_previous=tensors[3],
+        )  # fmt: skip
+        if batch.distorted is batch.reference:
+            return replace(part, distorted=part.reference)
+        y, cb, cr = (plane[distorted] for plane in batch.distorted)
+        return replace(part, distorted=(y, cb, cr))
 
     def _on_the_way(
         self, stage: Stage, sums: Mapping[str, torch.Tensor], rows: dict[str, dict[tuple[int, int], list[int]]]
@@ -455,6 +538,16 @@ def _as_samples(planes: Sequence[torch.Tensor], fmt: FrameFormat) -> TensorPlane
     return y, cb, cr
 
 
-def _some(batch: Batch, rows: slice | torch.Tensor) -> Batch:
-    """Some of a batch's pairs."""
-    return replace(batch, pair_reference=batch.pair_reference[rows], pair_distorted=batch.pair_distorted[rows])
+class _Side(NamedTuple):
+    """Indices of one side's frames among those that are needed."""
+
+    own: list[int]
+    before: list[int]
+
+
+def _needed(own: Sequence[int], before: Sequence[int]) -> tuple[slice, _Side]:
+    """The range of frames that holds ``own`` and the frames before them, and the indices within it."""
+    used = {*own, *(before[index] for index in own)} - {-1}
+    first, end = min(used), max(used) + 1
+    inside = [index - first if first <= index < end else -1 for index in before[first:end]]
+    return slice(first, end), _Side([index - first for index in own], inside)

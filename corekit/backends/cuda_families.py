@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from msgspec import Struct
 
-from corekit.backends.base import DeviceLost, Pair
+from corekit.backends.base import Pair
 from corekit.features.registry import REGISTRY
 from corekit.model import FrameFormat
 from corekit.schema import VMAF
@@ -127,6 +127,8 @@ def _tried(
 ) -> Verdict:
     import torch
 
+    from corekit.backends.cuda_faults import first_line, is_lost, lost
+
     why_torch = planned.reason
     host = torch.device("cpu")
     expected = _trial(make(name, fmt, host, motion=motion, fused=False), fmt, host)
@@ -135,10 +137,9 @@ def _tried(
             got = _trial(make(name, fmt, device, motion=motion, fused=fused), fmt, device)
             fault = _difference(name, got, expected)
         except Exception as error:  # whatever a compiler or a driver throws
-            if "CUDA error" in str(error):
-                raise DeviceLost(f"{device} was lost while {name} was tried: {str(error).splitlines()[0]}") from error
-            first = (str(error).strip() or type(error).__name__).splitlines()[0]
-            fault = f"{type(error).__name__}: {first[:200]}"
+            if is_lost(error):
+                raise lost(device, error, f" while {name} was tried") from error
+            fault = f"{type(error).__name__}: {first_line(error)[:200]}"
         if not fault:
             return planned if fused else Verdict("torch", why_torch)
         if fused:

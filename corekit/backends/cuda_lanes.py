@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from corekit.backends.base import DeviceLost
+from corekit.backends.cuda_faults import lost
 
 if TYPE_CHECKING:
     from corekit.features.tensor.family import Integers, TensorPlanes
@@ -107,4 +107,4 @@ def _wait(event: Any) -> None:
     try:
         event.synchronize()
     except RuntimeError as error:
-        raise DeviceLost(f"the device was lost: {str(error).splitlines()[0]}") from error
+        raise lost("the device", error) from error

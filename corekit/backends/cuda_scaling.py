@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from corekit.backends.base import DeviceLost
 from corekit.backends.cuda_families import has_triton
+from corekit.backends.cuda_faults import is_lost, lost
 from corekit.features.tensor.scaling import FrameScaler, has_room, room_for
 from corekit.video.scaling import Scaling
 
@@ -22,8 +22,8 @@ def scaler_for(scaling: Scaling, device: torch.device) -> FrameScaler | None:
                 if _is_right(scaler, scaling, device):
                     return scaler
             except Exception as error:  # whatever a compiler or a driver throws
-                if "CUDA error" in str(error):
-                    raise DeviceLost(f"{device} was lost while it scaled: {str(error).splitlines()[0]}") from error
+                if is_lost(error):
+                    raise lost(device, error, " while it scaled") from error
     return None
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from corekit.backends.base import BackendInfo, DeviceReport, FeatureReport
+from corekit.backends.base import BackendInfo, DeviceLost, DeviceReport, FeatureReport
 from corekit.driver.options import RunOptions
 from corekit.errors import BackendError, CorekitError, UsageError
 from corekit.plugins import discovery
@@ -144,7 +144,7 @@ def _status(
         extractor.close()
     except _WrongOption:
         raise
-    except CorekitError as error:
+    except (CorekitError, DeviceLost) as error:
         reason = str(error)
     return BackendStatus(
         name=name,

@@ -178,35 +178,46 @@ def _serve(
     job: Job, settings: Settings, extractor: Extractor | None, decoder: DeviceDecoder | None, channel: Channel
 ) -> None:
     pulse = Pulse(channel, job.number)
-    _measure(job, lambda part: measure_job(part, settings, extractor, pulse.beat, decoder), channel)
+    is_lost = extractor.is_lost if extractor else lambda: False
+    _measure(job, lambda part: measure_job(part, settings, extractor, pulse.beat, decoder), channel, is_lost)
     pulse.flush()
     channel.send(JobDone(job.number))
 
 
-def _measure(job: Job, measure: Callable[[Job], Iterator[FromWorker]], channel: Channel) -> None:
-    """Measure a job; where the backend breaks over several tasks, each alone, so that only the guilty one fails."""
+def _measure(
+    job: Job, measure: Callable[[Job], Iterator[FromWorker]], channel: Channel, is_lost: Callable[[], bool]
+) -> None:
+    """Measure a job; where the backend breaks over several tasks, each alone, so that only the guilty one fails.
+
+    Nothing that happens on a lost device is a clip's fault, whatever it looks like.
+    """
     answered = set()
     try:
         for message in measure(job):
+            if isinstance(message, Failed) and is_lost():
+                raise DeviceLost(f"the device was lost: {message.message}")
             channel.send(message)
             if isinstance(message, Done | Failed):
                 answered.add(message.clip)
     except StateError:
         raise
     except Exception as error:
+        if is_lost():
+            raise DeviceLost(f"the device was lost: {error}") from error
         left = [task for task in job.tasks if task.clip.name not in answered]
         for task in left:
             if len(job.tasks) == 1:
                 channel.send(_broken(task, error))
             else:
-                _measure(msgspec.structs.replace(job, tasks=(task,)), measure, channel)
+                _measure(msgspec.structs.replace(job, tasks=(task,)), measure, channel, is_lost)
 
 
 def _broken(task: Task, error: Exception) -> Failed:
     if isinstance(error, ClipError):
         return Failed(None, task.clip.name, error.stage, str(error))
     traceback.print_exception(error)
-    reason = f"{type(error).__name__}: {error}; report this as a bug of corekit or of the backend"
+    said = (str(error).strip() or "no word of why").splitlines()[0]
+    reason = f"{type(error).__name__}: {said}; report this as a bug of corekit or of the backend"
     return Failed(None, task.clip.name, "worker", reason)
 
 
