@@ -219,6 +219,7 @@ class Batcher:
             if stage.n_bytes >= n_bytes:
                 return stage
             self._stages -= 1
+            del stage  # its memory is needed for the larger one
         if self._stages < self._most_stages:
             self._stages += 1
             try:

@@ -179,16 +179,23 @@ def _serve(
 ) -> None:
     pulse = Pulse(channel, job.number)
     is_lost = extractor.is_lost if extractor else lambda: False
-    _measure(job, lambda part: measure_job(part, settings, extractor, pulse.beat, decoder), channel, is_lost)
+    # Jobs side by side share batches, and one that breaks a batch breaks the others in it: they get another try.
+    tries = 2 if settings.threads > 1 else 1
+    _measure(job, lambda part: measure_job(part, settings, extractor, pulse.beat, decoder), channel, is_lost, tries)
     pulse.flush()
     channel.send(JobDone(job.number))
 
 
 def _measure(
-    job: Job, measure: Callable[[Job], Iterator[FromWorker]], channel: Channel, is_lost: Callable[[], bool]
+    job: Job,
+    measure: Callable[[Job], Iterator[FromWorker]],
+    channel: Channel,
+    is_lost: Callable[[], bool],
+    tries: int = 1,
 ) -> None:
     """Measure a job; where the backend breaks over several tasks, each alone, so that only the guilty one fails.
 
+    A task alone is tried ``tries`` times.
     Nothing that happens on a lost device is a clip's fault, whatever it looks like.
     """
     answered = set()
@@ -206,10 +213,12 @@ def _measure(
             raise DeviceLost(f"the device was lost: {error}") from error
         left = [task for task in job.tasks if task.clip.name not in answered]
         for task in left:
-            if len(job.tasks) == 1:
-                channel.send(_broken(task, error))
+            if len(job.tasks) > 1:
+                _measure(msgspec.structs.replace(job, tasks=(task,)), measure, channel, is_lost, tries)
+            elif tries > 1 and not isinstance(error, ClipError):
+                _measure(job, measure, channel, is_lost, tries - 1)
             else:
-                _measure(msgspec.structs.replace(job, tasks=(task,)), measure, channel, is_lost)
+                channel.send(_broken(task, error))
 
 
 def _broken(task: Task, error: Exception) -> Failed:
