@@ -7,12 +7,13 @@ import importlib
 import sqlite3
 import sys
 import traceback
+from pathlib import Path
 from typing import Any
 
 import click
 
 from corekit import __version__
-from corekit.errors import CorekitError
+from corekit.errors import CorekitError, UsageError
 
 _COMMANDS = {
     "audit": "Look a corpus over before it is measured.",
@@ -78,6 +79,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _run(arguments: list[str] | None) -> int:
     try:
+        _refuse_undecodable(sys.argv[1:] if arguments is None else arguments)
         code: Any = cli.main(args=arguments, prog_name="corekit", standalone_mode=False)
         return int(code or 0)
     except click.exceptions.Exit as error:
@@ -101,6 +103,22 @@ def _run(arguments: list[str] | None) -> int:
         traceback.print_exc()
         _say(f"this is a bug of corekit ({type(error).__name__}: {error}); report it with the lines above")
         return 1
+
+
+def _refuse_undecodable(words: list[str]) -> None:
+    """Refuse names that cannot be written down as text: workers, manifests and tables could not hold them, after hours of work."""
+    try:
+        here = str(Path.cwd())
+    except FileNotFoundError:
+        raise UsageError("the current folder does not exist any more; change to another one") from None
+    for word in (*words, here):
+        try:
+            word.encode()
+        except UnicodeEncodeError:
+            system = sys.getfilesystemencoding()
+            raise UsageError(
+                f"{word!a} is no text in the encoding {system}; rename it, or where it is UTF-8 set PYTHONUTF8=1"
+            ) from None
 
 
 def _of_the_system(error: OSError | sqlite3.OperationalError) -> str:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -199,3 +202,24 @@ def test_human_bytes(count: int, text: str) -> None:
 )  # fmt: skip
 def test_human_seconds(seconds: float, text: str) -> None:
     assert human_seconds(seconds) == text
+
+
+def test_a_name_that_is_no_text_is_refused_at_once(tmp_path: Path) -> None:
+    bad = tmp_path / os.fsdecode(b"caf\xe9")
+    bad.mkdir()
+    command = [sys.executable, "-c", "from corekit.cli.main import main; main()", "run", "--corpus", "chug"]
+    for words, cwd in ((["--out", f"{bad.name}.parquet"], tmp_path), (["--root", bad], tmp_path), ([], bad)):
+        done = subprocess.run(
+            [*command, *words], cwd=cwd, capture_output=True, text=True, env={**os.environ, "PYTHONUTF8": "1"}
+        )
+        assert done.returncode == 2
+        assert done.stderr.startswith("corekit: '") and done.stderr.count("\n") == 1
+        assert "\\udce9" in done.stderr and " is no text in the encoding utf-8; rename it" in done.stderr
+
+
+def test_a_folder_that_is_gone(tmp_path: Path) -> None:
+    script = "import os, sys; os.rmdir(os.getcwd()); from corekit.cli.main import main; main(['corpora'])"
+    (tmp_path / "gone").mkdir()
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path / "gone", capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr == "corekit: the current folder does not exist any more; change to another one\n"
