@@ -11,7 +11,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from corekit.errors import CorpusError, LabelError
 from corekit.files import sha256_file
 from corekit.schema import fingerprint
 from corekit.table import columns_of
@@ -250,44 +249,3 @@ def test_against_the_rule_cell_by_cell(
     report = bench.enrich(bench.jsonl(*rows), overwrite_metadata=overwrite)
     assert bench.column("x_a") == expected
     assert report.counters["updated_cells"] == sum(old != new for old, new in zip(before, expected, strict=True))
-
-
-def test_whole_numbers_are_never_rounded(bench: Bench) -> None:
-    for first, kind in ((2**60, pa.int64()), (2**63, pa.string())):
-        numbers = [first + number for number in range(4)]
-        lines = "".join(f"{clip},{number}\n" for clip, number in zip(CLIPS, numbers, strict=True))
-        bench.write_table({})
-        bench.enrich(bench.file("m.csv", f"clip_name,x_id\n{lines}"))
-        assert bench.read().schema.field("x_id").type == kind
-        assert [int(value) for value in bench.column("x_id")] == numbers
-    bench.write_table({})
-    bench.enrich(bench.file("m.csv", f"clip_name,x_id\na.mp4,1.5\nb.mp4,{2**53 + 1}\nc.mp4,{2**53}\n"))
-    assert bench.column("x_id") == ["1.5", str(2**53 + 1), str(2**53), None]
-    bench.write_table({})
-    bench.enrich(bench.file("m.csv", f"clip_name,x_id\na.mp4,1.5\nb.mp4,{2**53}\n"))
-    assert bench.column("x_id") == [1.5, 2.0**53, None, None]
-
-
-@pytest.mark.parametrize(
-    ("values", "line", "problem"),
-    [
-        ((2**53 + 1, 1.5), 2, "has 1.5 in x_id, whose whole numbers beyond 2^53 numbers would round"),
-        ((1.5, 2**53 + 1), 2, "has 9007199254740993 in x_id, which a column of numbers would round"),
-    ],
-)
-def test_a_whole_number_among_numbers_that_would_be_rounded_is_refused(
-    bench: Bench, values: tuple[float, ...], line: int, problem: str
-) -> None:
-    rows = [{"src": clip, "x_id": value} for clip, value in zip(CLIPS, values, strict=False)]
-    with pytest.raises(LabelError) as caught:
-        bench.enrich(bench.jsonl(*rows))
-    assert f"m.jsonl:{line}: this line {problem}" in str(caught.value)
-
-
-def test_rows_of_another_corpus_are_not_the_tables(bench: Bench) -> None:
-    bench.write_table({"corpus": ["chug"] * 4})
-    rows = [{"src": clip, "corpus": "konvid", "x_a": 1} for clip in CLIPS]
-    with pytest.raises(CorpusError):
-        bench.enrich(bench.jsonl(*rows))
-    bench.enrich(bench.jsonl(*rows[:2], *({**row, "corpus": "chug"} for row in rows[2:])))
-    assert bench.column("x_a") == [None, None, 1, 1]

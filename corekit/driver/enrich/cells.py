@@ -28,6 +28,8 @@ class Filled(Struct, frozen=True, kw_only=True):
     """What the splits follow from; None where nothing says."""
     derived: Any
     """Whether the row is given a split; None where no splits are derived."""
+    given: Any
+    """Whether its split is one that the corpus prescribes; None likewise."""
 
 
 class Filler:
@@ -62,13 +64,13 @@ class Filler:
             columns[key], changed[key] = filled(
                 cells(batch, key, values.type), values.take(at), overwrite=self._overwrite
             )
-        contents = derived = None
+        contents = derived = given = None
         if self._splits is not None:
             split = self._splits.derive(batch, columns, at)
-            contents, derived = split.contents, split.derived
+            contents, derived, given = split.contents, split.derived, split.given
             columns |= split.columns
             changed |= split.changed
-        return Filled(at=at, columns=columns, changed=changed, contents=contents, derived=derived)
+        return Filled(at=at, columns=columns, changed=changed, contents=contents, derived=derived, given=given)
 
     def match(self, batch: pa.Table) -> pa.Array:
         """Row of the metadata for each row, null where there is none."""

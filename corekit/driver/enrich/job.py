@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from datetime import UTC, datetime
@@ -14,6 +14,7 @@ import msgspec
 
 from corekit.driver import provenance
 from corekit.driver.enrich.cells import Filler, replaced
+from corekit.driver.enrich.corpora import table_corpora
 from corekit.driver.enrich.keys import Keys, check_labels, seeds_of
 from corekit.driver.enrich.metadata import read_metadata, without
 from corekit.driver.enrich.options import EnrichOptions
@@ -50,7 +51,7 @@ from corekit.manifest import (
     settle,
 )
 from corekit.schema import FEATURES, SCHEMA_VERSION, fingerprint
-from corekit.table import METADATA_PREFIX, column_type, columns_of, read_batches, read_schema, source_date_epoch
+from corekit.table import column_type, columns_of, read_batches, read_schema, source_date_epoch
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -103,11 +104,11 @@ class _Job:
         self._notes: list[str] = []
         self._schema = _schema_of(options)
         self._named_by = _naming_column(options, self._schema)
-        corpora = _table_corpora(options, self._schema)
+        corpora = table_corpora(options, self._schema)
         self._by_corpus = len(corpora) > 1
         self._keys = Keys(options, self._schema, corpora)
         self._source: FileSource | PluginSource = (
-            FileSource(options.metadata)
+            FileSource(options.metadata, options.key)
             if options.metadata
             else PluginSource.open(
                 options.corpus or "", options.root, settings=dict(options.settings), disable=options.disable
@@ -118,8 +119,26 @@ class _Job:
             if isinstance(self._source, FileSource)
             else f"corpus {options.corpus} at {self._source.corpus.root}"
         )
-        self._metadata = read_metadata(self._source, options, self._keys, corpora=corpora)
+        self._metadata = read_metadata(self._source, options, self._keys, corpora)
+        self._check_rows(corpora)
         self._shared: list[ConflictRecord] = []
+
+    def _check_rows(self, corpora: Sequence[str]) -> None:
+        metadata = self._metadata
+        if metadata.rows > sum(metadata.foreign.values()):
+            return
+        if metadata.foreign:
+            raise CorpusError(
+                f"every row of {self._shown} names another corpus ({', '.join(metadata.foreign)}) than "
+                f"{self._options.table} ({', '.join(corpora)}); give metadata of the table's corpus"
+            )
+        if metadata.malformed:
+            first = metadata.malformed_lines[0]
+            raise CorpusError(
+                f"no line of {self._shown} is left: all {metadata.malformed} were passed over, the first because "
+                f"{first.where} {first.problem}; correct them"
+            )
+        raise CorpusError(f"{self._shown} has no rows; give a file that has one for each clip")
 
     def run(self) -> EnrichReport:
         self._keys.check_found(self._metadata.available, self._shown)
@@ -206,9 +225,18 @@ class _Job:
             self._notes.append("clips were joined by their names without extensions (--normalize stem)")
         if self._by_corpus:
             self._notes.append("the table holds several corpora: clips were joined within their corpus")
+        if foreign := self._metadata.foreign:
+            self._notes.append(
+                f"rows of the metadata that name a corpus of which the table has no clips ({', '.join(foreign)}) were left "
+                f"out: {sum(foreign.values())}"
+            )
         if self._keys.left_out:
             self._notes.append(
                 f"keys that are never taken from metadata were left out: {', '.join(self._keys.left_out)}"
+            )
+        if not options.no_split and {"split", "split_policy"} & {*self._metadata.available} == {"split"}:
+            self._notes.append(
+                f"the splits of {self._shown} were not taken: it does not say that the corpus gives them"
             )
         known = known_manifest(manifest_path(options.table.absolute()))
         if known is None:
@@ -235,7 +263,7 @@ class _Job:
                 "updated_cells": sum(cells.values()),
                 "split_cells": sum(splits.values()),
                 "new_columns": len(new),
-                "unused_metadata_clips": found.unused,
+                "unused_metadata_clips": found.unused + metadata.foreign_clips,
                 "repeated_metadata_rows": metadata.repeated,
                 "malformed_lines": metadata.malformed,
                 "conflicting_clips": metadata.conflicts + len(self._shared),
@@ -356,17 +384,6 @@ def _naming_column(options: EnrichOptions, schema: pa.Schema) -> str:
         if name in schema.names and column_type(value_type(schema.field(name).type)) == "str":
             return name
     raise UsageError(f"{options.table} has no column that names its clips ({', '.join(TABLE_NAMES)})")
-
-
-def _table_corpora(options: EnrichOptions, schema: pa.Schema) -> list[str]:
-    """The corpora that the table names, row by row or in its metadata."""
-    if "corpus" in schema.names:
-        names: dict[str, None] = {}
-        for batch in read_batches(options.table, ["corpus"]):
-            names.update(dict.fromkeys(batch.column("corpus").unique().to_pylist()))
-        return sorted(str(name) for name in names if name is not None)
-    said = (schema.metadata or {}).get(f"{METADATA_PREFIX}corpus".encode())
-    return [said.decode()] if said else []
 
 
 def _check_unchanged(options: EnrichOptions, before: os.stat_result, surveyed: int, written: int | None) -> None:

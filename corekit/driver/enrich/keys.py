@@ -68,7 +68,7 @@ class Keys:
         """
         for label in self._options.allow_labels:
             if label not in available:
-                raise UsageError(f"--allow-labels {label}: {source} has no such key; it has {_listed(available)}")
+                raise UsageError(f"--allow-labels {label}: {source} has no such key; it has {listed(available)}")
         if any(self.takes(key) for key in available):
             return
         if self._options.keys:
@@ -77,7 +77,7 @@ class Keys:
             asked = "nothing says of which corpus they are; give --corpus NAME, or --keys GLOB"
         else:
             asked = f"none is declared as metadata by {', '.join(self._infos)}; give --keys GLOB to take others"
-        raise UsageError(f"{source} has the keys {_listed(available)}, and {asked}")
+        raise UsageError(f"{source} has the keys {listed(available)}, and {asked}")
 
     def type_of(self, key: str) -> pa.DataType | None:
         """The Arrow type that a key's values must fit: the table's, else the declared one, else None."""
@@ -142,6 +142,7 @@ def seeds_of(infos: Mapping[str, CorpusInfo | None], given: str | None) -> dict[
     return dict.fromkeys(infos, given) if given else own
 
 
-def _listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
+    """The first names, and how many more there are."""
     shown = ", ".join(names[:40]) or "none"
     return f"{shown} and {len(names) - 40} more" if len(names) > 40 else shown

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 from msgspec import Struct
 
+from corekit.driver.enrich.corpora import same_corpus
 from corekit.driver.enrich.keys import Keys
 from corekit.driver.enrich.options import EnrichOptions
 from corekit.driver.enrich.report import MOST_LISTED
@@ -35,11 +37,6 @@ class Source(Protocol):
     @property
     def untyped(self) -> bool: ...
 
-    @property
-    def prescribes_splits(self) -> bool:
-        """Whether its ``split`` is the corpus's own; of a sidecar it is that only where ``split_policy`` says so."""
-        ...
-
     def lines(self) -> Iterator[Line]: ...
 
     def where(self, line: int) -> str: ...
@@ -61,6 +58,9 @@ class Metadata(Struct, frozen=True, kw_only=True):
     joined_by: tuple[str, ...]
     """The keys that named the clips."""
     rows: int
+    foreign: Mapping[str, int]
+    """Corpus of which the table has no clips, to the rows that name it; of these nothing is taken."""
+    foreign_clips: int
     repeated: int
     """Rows that say of a clip what another row says as well."""
     malformed: int
@@ -88,11 +88,11 @@ def join_name(name: str, *, stem: bool) -> str:
     return re.sub(EXTENSION, r"\1", base) if stem else base
 
 
-def read_metadata(source: Source, options: EnrichOptions, keys: Keys, *, corpora: Sequence[str]) -> Metadata:
+def read_metadata(source: Source, options: EnrichOptions, keys: Keys, corpora: Sequence[str]) -> Metadata:
     """Read everything that the source says of the keys that are taken.
 
-    ``corpora`` are those of the table. Where there are several the corpus is put before each name, and where there is one before the
-    names of rows that are of another.
+    ``corpora`` are those of the table: rows of others are left out, and where there are several each name has its
+    corpus before it.
 
     Raises
     ------
@@ -125,12 +125,16 @@ class _Gathered:
         self._aside: dict[str, list[str | None]] = {}
         self._malformed: list[LineRecord] = []
         self._malformed_count = 0
+        self._foreign: Counter[str] = Counter()
+        self._foreign_clips: set[str] = set()
 
     def take(self, line: Line) -> str:
         """Take a row whole; returns why it cannot be taken, empty where it was."""
         values = line.values or {}
         named = next((key for key in self._options.key if values.get(key) is not None), None)
-        self._available.update(dict.fromkeys(values))
+        corpus, foreign = self._corpus_of(values)
+        if not foreign:
+            self._available.update(dict.fromkeys(values))
         if named is None:
             return f"names no clip: it has no value in {', '.join(self._options.key)}"
         name = (
@@ -138,10 +142,13 @@ class _Gathered:
         )
         if not name:
             return f"has {values[named]!r} in {named}, which is no file name"
-        corpus = values.get("corpus") or self._options.corpus
-        if len(self._corpora) > 1 and not isinstance(corpus, str):
-            return "names no corpus, and the table holds several (--corpus NAME says of which all rows are)"
-        if len(self._corpora) > 1 or (self._corpora and isinstance(corpus, str) and corpus not in self._corpora):
+        if foreign:
+            self._foreign[foreign] += 1
+            self._foreign_clips.add(f"{foreign}{SCOPE}{name}")
+            return ""
+        if len(self._corpora) > 1:
+            if not isinstance(corpus, str):
+                return "names no corpus, and the table holds several (--corpus NAME says of which all rows are)"
             name = f"{corpus}{SCOPE}{name}"
         self._keys.meet(corpus)
         fitted = {}
@@ -176,13 +183,23 @@ class _Gathered:
             aside={key: kept.of(array) for key, array in aside.items()},
             available=tuple(self._available),
             joined_by=tuple(self._joined_by),
-            rows=len(names),
+            rows=len(names) + self._foreign.total(),
+            foreign=dict(self._foreign),
+            foreign_clips=len(self._foreign_clips),
             repeated=kept.repeated,
             malformed=self._malformed_count,
             malformed_lines=tuple(self._malformed),
             conflicts=kept.conflicts,
             conflicting=conflicting,
         )
+
+    def _corpus_of(self, values: Mapping[str, Any]) -> tuple[Any, str]:
+        """What the table calls the corpus of a row; and what the row calls it, where the table has none of its clips."""
+        said = values.get("corpus") or self._options.corpus
+        if not self._corpora or not isinstance(said, str):
+            return said, ""
+        corpus = same_corpus(said, self._corpora)
+        return corpus, "" if corpus else said
 
     def _column(self, key: str) -> TypedColumn:
         if key not in self._columns:
@@ -196,16 +213,12 @@ class _Gathered:
         for key, column in self._columns.items():
             column.append(fitted.get(key))
         for key in ("content", "split"):
-            if isinstance(value := values.get(key), str) and (key != "split" or self._is_given(value, values)):
+            if isinstance(value := values.get(key), str) and (key != "split" or _is_given(values)):
                 self._aside.setdefault(key, [None] * len(self._names)).append(value)
             elif key in self._aside:
                 self._aside[key].append(None)
         self._names.append(name)
         self._lines.append(number)
-
-    def _is_given(self, split: str, values: Mapping[str, Any]) -> bool:
-        given = self._source.prescribes_splits or values.get("split_policy") == GIVEN_POLICY
-        return given and split in _SPLITS
 
     def _conflict(self, names: pa.Array, code: int, rows: list[int], columns: Mapping[str, pa.Array]) -> ConflictRecord:
         differing = [key for key, array in columns.items() if len(set(array.take(rows).drop_null().to_pylist())) > 1]
@@ -275,6 +288,11 @@ class _Kept:
         table = pa.table({"code": self._codes[self._several], **rows})
         wanted = [(key, how) for key in self._columns for how in ("count_distinct", "first")]
         return table.group_by("code", use_threads=False).aggregate(wanted)
+
+
+def _is_given(values: Mapping[str, Any]) -> bool:
+    """Whether a row has a split that the corpus prescribes; any other was derived, by us or by somebody."""
+    return values["split"] in _SPLITS and values.get("split_policy") == GIVEN_POLICY
 
 
 def _flags(length: int, at: Any) -> Any:

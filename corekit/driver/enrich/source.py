@@ -2,32 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import csv
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from corekit.driver.corpus import Corpus, open_corpus
+from corekit.driver.enrich.keys import listed
+from corekit.driver.plan import split_policy
 from corekit.driver.sidecar import Line, Sidecar
-from corekit.errors import CorpusError, LabelError
+from corekit.errors import CorpusError, LabelError, UsageError
 from corekit.model import Clip, Measurement, Probe, Value
 from corekit.plugins.composition import Composition
 from corekit.plugins.hookspecs import RowContext
+from corekit.table import read_schema
 
 _FORMATS = (("yuv420p", 8, 2, 2), ("yuv444p10le", 10, 4, 6))
+_DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 _EMPTY_SHA256 = "0" * 64
 
 
 class FileSource:
-    """Rows of a sidecar file."""
+    """Rows of a sidecar file; ``key`` are the columns that may name a clip."""
 
-    prescribes_splits = False
-
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, key: Sequence[str]) -> None:
         self._sidecar = Sidecar.of(path)
+        self._key = key
         self.untyped = self._sidecar.untyped
 
     def lines(self) -> Iterator[Line]:
-        return self._sidecar.lines()
+        try:
+            self._check_columns()
+            yield from self._sidecar.lines()
+        except UsageError as error:
+            reason = str(error.__cause__ or error).splitlines()[0]
+            raise UsageError(
+                f"--metadata {self._sidecar.path} cannot be read ({reason}); give a whole JSONL, CSV or Parquet file"
+            ) from error
 
     def where(self, line: int) -> str:
         return self._sidecar.where(line)
@@ -36,6 +47,22 @@ class FileSource:
         return LabelError(
             self._sidecar.path, line, f"this line {problem}; correct it, or pass over such lines with --skip-malformed"
         )
+
+    def _check_columns(self) -> None:
+        """Refuse a file that has columns of which none names a clip: no line of it could be right."""
+        path = self._sidecar.path
+        line, names = _header(path) if self.untyped else (0, [])
+        if self._sidecar.format == "parquet":
+            names = read_schema(path).names
+        if not names or set(names) & set(self._key):
+            return
+        sign = next((sign for sign in _DELIMITERS if len(names) == 1 and sign in names[0]), "")
+        problem = f"the file has no column {', '.join(self._key)}"
+        if sign and line:
+            problem += f": {_DELIMITERS[sign]} separate its cells; write commas"
+        else:
+            problem += f"; give the one that names the clips with --key (it has {listed(names)})"
+        raise LabelError(path, line, problem) if line else CorpusError(f"{path}: {problem}")
 
 
 class PluginSource:
@@ -46,7 +73,6 @@ class PluginSource:
     """
 
     untyped = False
-    prescribes_splits = True
 
     def __init__(self, corpus: Corpus, composition: Composition) -> None:
         self.corpus = corpus
@@ -79,6 +105,7 @@ class PluginSource:
             "corpus": self.corpus.info.name,
             "content": clip.content,
             "split": clip.split,
+            "split_policy": split_policy(self.corpus, clip),
             **own,
         }
 
@@ -98,6 +125,18 @@ class PluginSource:
         )
         columns = self._composition.shape_row(clip, probe, {}, context)
         return {column.name: value for column, value in columns.items() if column.name in self._names}
+
+
+def _header(path: Path) -> tuple[int, list[str]]:
+    """The line and the cells of a CSV file's header; no cells where it has none, or none that can be read."""
+    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+        reader = csv.reader(file, strict=True)
+        try:
+            names = next((row for row in reader if any(row)), [])
+            "".join(names).encode()
+        except (csv.Error, UnicodeEncodeError):
+            return 1, []
+        return reader.line_num, [name.strip() for name in names]
 
 
 def _probe(number: int) -> Probe:

@@ -23,6 +23,8 @@ class Derived(Struct, frozen=True, kw_only=True):
 
     contents: Any
     derived: Any
+    given: Any
+    """Whether the row's split is one that the corpus prescribes."""
     columns: Mapping[str, Any]
     changed: Mapping[str, Any]
 
@@ -65,9 +67,10 @@ class Splits:
         given = self._aside("split", at)
         before = {name: _text(batch, name) for name in self.columns}
         open_ = pc.is_null(before[SPLIT])
+        prescribed = pc.equal(before.get(SPLIT_POLICY, pa.nulls(len(at), pa.string())), GIVEN_POLICY)
+        prescribed = pc.and_not(pc.fill_null(prescribed, False), open_)
         if self._overwrite:
-            kept = pc.equal(before.get(SPLIT_POLICY, pa.nulls(len(at), pa.string())), GIVEN_POLICY)
-            open_ = pc.or_(open_, pc.invert(pc.fill_null(kept, False)))
+            open_ = pc.invert(prescribed)
         columns = dict(before)
         contents = pa.nulls(len(at), pa.string())
         derived = pa.repeat(False, len(at))
@@ -87,8 +90,9 @@ class Splits:
             columns |= {name: pc.if_else(wanted, new[name], columns[name]) for name in new if name in columns}
             contents = pc.coalesce(contents, content)
             derived = pc.or_(derived, wanted)
+            prescribed = pc.or_(prescribed, pc.and_(wanted, pc.is_valid(given)))
         changed = {name: _differs(before[name], columns[name]) for name in columns}
-        return Derived(contents=contents, derived=derived, columns=columns, changed=changed)
+        return Derived(contents=contents, derived=derived, given=prescribed, columns=columns, changed=changed)
 
     def _content_columns(self, corpus: str) -> list[str]:
         """Columns that say to which content a row belongs, the surest first."""
@@ -109,31 +113,44 @@ class Splits:
         return pa.nulls(len(at), pa.string()) if known is None else known.take(at)
 
 
+class Torn(Struct, frozen=True, kw_only=True):
+    """A content that would stand in two splits."""
+
+    content: str
+    splits: tuple[str, str]
+    given: bool
+    """Whether the corpus prescribes a split of it, so that no other seed puts it together."""
+
+
 class SplitCheck:
     """Finds contents that would stand in two splits, over all rows of a table."""
 
     def __init__(self) -> None:
         self._seen: dict[str, str] = {}
         self._derived: set[str] = set()
+        self._given: set[str] = set()
         self._torn: dict[str, tuple[str, str]] = {}
 
-    def see(self, contents: pa.Array, splits: pa.Array, derived: pa.Array) -> None:
+    def see(self, contents: pa.Array, splits: pa.Array, derived: pa.Array, given: pa.Array) -> None:
         """Take some rows."""
         import pyarrow as pa
 
-        table = pa.table({"content": contents, "split": splits, "derived": derived})
-        for content, split, new in zip(*_distinct(table, ["content", "split", "derived"]), strict=True):
+        table = pa.table({"content": contents, "split": splits, "derived": derived, "given": given})
+        for content, split, new, prescribed in zip(*_distinct(table, table.column_names), strict=True):
             if content is None or split is None:
                 continue
             if new:
                 self._derived.add(content)
+            if prescribed:
+                self._given.add(content)
             other = self._seen.setdefault(content, split)
             if other != split:
                 self._torn[content] = (other, split)
 
-    def torn(self) -> tuple[str, str, str] | None:
-        """A content that was given a split and stands in another one too, and the two."""
-        return next(((name, *pair) for name, pair in self._torn.items() if name in self._derived), None)
+    def torn(self) -> Torn | None:
+        """A content that is given a split now and stands in another one too."""
+        name = next((name for name in self._torn if name in self._derived), None)
+        return None if name is None else Torn(content=name, splits=self._torn[name], given=name in self._given)
 
 
 def _distinct(table: pa.Table, names: Sequence[str]) -> list[list[Any]]:

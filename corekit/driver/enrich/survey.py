@@ -66,7 +66,7 @@ class Survey:
                 self._labels[label] += len(column) - (pc.sum(pc.is_null(column, nan_is_null=True)).as_py() or 0)
         if new.derived is not None:
             self.derived += pc.sum(new.derived).as_py() or 0
-            self._splits.see(new.contents, new.columns[SPLIT], new.derived)
+            self._splits.see(new.contents, new.columns[SPLIT], new.derived, new.given)
 
     def check(self, source: str) -> None:
         """Refuse what must not be written.
@@ -96,11 +96,15 @@ class Survey:
                     f"--allow-labels {label}: {table} has {count} values there; only a wholly empty column can be filled"
                 )
         if torn := self._splits.torn():
-            content, one, other = torn
-            anew = "" if options.overwrite_metadata else ", or derive all anew with --overwrite-metadata"
+            if not torn.given:
+                remedies = "give the --split-seed of the splits that are there, "
+            else:
+                remedies = f"the corpus prescribes one of them: correct the split in {source} or in the table, "
+            if not options.overwrite_metadata:
+                remedies += "derive all anew with --overwrite-metadata, "
             raise UsageError(
-                f"content {content!r} of {table} would stand in the splits {one} and {other}; give the --split-seed of the "
-                f"splits that are there, leave them all with --no-split{anew}"
+                f"content {torn.content!r} of {table} would stand in the splits {' and '.join(torn.splits)}; {remedies}or "
+                "leave them all with --no-split"
             )
 
     def _such_as(self) -> str:
