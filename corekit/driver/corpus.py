@@ -5,13 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any
-
-import msgspec
 
 from corekit.driver.options import RunOptions
 from corekit.driver.places import Places
-from corekit.errors import CorpusError, PluginError, UsageError
+from corekit.errors import CorpusError, UsageError
 from corekit.model import Clip, CorpusInfo
 from corekit.plugins.composition import Composition, parse_options
 from corekit.split import split_of
@@ -67,7 +64,7 @@ def open_corpus(
     Raises
     ------
     PluginError
-        No usable plugin of that name, or it yields what is no clip.
+        No usable plugin of that name.
     UsageError
         No root was named, or an option is unknown.
     CorpusError
@@ -103,8 +100,7 @@ def find_root(info: CorpusInfo, given: Path | None) -> Path:
 def _checked(clips: Iterator[Clip], info: CorpusInfo) -> Iterator[Clip]:
     seen: dict[str, str] = {}
     first: dict[str, Clip] = {}
-    for given in clips:
-        clip = _typed(given, info)
+    for clip in clips:
         _check_path(clip)
         if clip.name in seen:
             raise CorpusError(
@@ -114,32 +110,6 @@ def _checked(clips: Iterator[Clip], info: CorpusInfo) -> Iterator[Clip]:
         seen[clip.name] = clip.origin or clip.path
         _check_split(clip, first.setdefault(clip.content, clip))
         yield clip
-
-
-def _typed(clip: Clip, info: CorpusInfo) -> Clip:
-    """The clip with numpy's numbers as Python's and every field of its type."""
-    try:
-        typed = msgspec.convert(msgspec.to_builtins(clip, enc_hook=_plain), Clip)
-    except (msgspec.ValidationError, TypeError) as error:
-        raise _mistaken(info, clip, f", which is wrong: {error}; report it to the plugin's author") from error
-    if not typed.content:
-        raise _mistaken(
-            info,
-            clip,
-            " without a content; report it to the plugin's author: a clip that is alone is a content of its own",
-        )
-    return typed
-
-
-def _mistaken(info: CorpusInfo, clip: Clip, what: str) -> PluginError:
-    where = clip.origin or "without an origin"
-    return PluginError(info.name, f"the plugin of {info.name} yielded the clip {clip.name!r} ({where}){what}")
-
-
-def _plain(value: Any) -> Any:
-    if type(value).__module__ == "numpy" and hasattr(value, "item"):
-        return value.item()
-    raise TypeError(f"{type(value).__name__} is no text, number or truth value")
 
 
 def _check_path(clip: Clip) -> None:

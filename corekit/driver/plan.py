@@ -15,7 +15,7 @@ from corekit.driver.options import RunOptions
 from corekit.driver.tasks import Task
 from corekit.errors import CorpusError, UsageError
 from corekit.files import sha256_file
-from corekit.model import Clip, CorpusInfo, Label, Pairing
+from corekit.model import Clip, CorpusInfo, Pairing
 from corekit.split import GIVEN_POLICY, unit_hash
 
 MISSING_REFERENCE = "missing-reference"
@@ -147,18 +147,8 @@ def split_policy(corpus: Corpus, clip: Clip) -> str:
 def label_problem(clip: Clip, info: CorpusInfo) -> str:
     """Why a clip's label cannot be used: what the plugin says of it, or that it is no number of its scale; empty if it can."""
     label, where = clip.label, clip.origin or clip.path
-    if label.problem:
+    if label.problem or label.kind == "none":
         return label.problem
-    if reason := _spread_problem(label):
-        return f"{where}: the label of {clip.name} has {reason}; correct the row"
-    if label.kind == "none":
-        return (
-            ""
-            if label.value is None
-            else f"{where}: {clip.name} has a label of no kind; say whether it is a MOS or a DMOS"
-        )
-    if label.kind == "teacher":
-        return f"{where}: the label of {clip.name} is a teacher's, which only corekit gives; say whether it is a MOS or a DMOS"
     if label.value is None:
         return f"{where}: {clip.name} has no {label.kind}; fill it in, or leave the row out"
     if not math.isfinite(label.value):
@@ -169,13 +159,6 @@ def label_problem(clip: Clip, info: CorpusInfo) -> str:
         scale = f"below {low:g}" if high == math.inf else f"outside {low:g} to {high:g}"
         return f"{where}: the label of {clip.name} is {label.value:g}, {scale}; correct the row"
     return ""
-
-
-def _spread_problem(label: Label) -> str:
-    for what, spread in (("standard deviation", label.std_dev), ("standard error", label.std_error)):
-        if spread is not None and not 0 <= spread < math.inf:
-            return f"the {what} {spread:g}"
-    return f"{label.n_ratings} ratings" if label.n_ratings is not None and label.n_ratings < 0 else ""
 
 
 class _Sifted:

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 from msgspec import Struct
 
-from corekit.backends.base import BackendInfo, DeviceLost, Extractor
+from corekit.backends.base import BackendInfo, Extractor
 from corekit.errors import BackendError, CorekitError, PluginError, UsageError
 from corekit.exports import core as exports
 from corekit.exports.base import ExportFormat
-from corekit.model import Clip, Column, CorpusInfo, LabelKind, Pairing, Pooled, Probe, Value
+from corekit.model import Clip, Column, CorpusInfo, Pooled, Probe, Value
 from corekit.plugins import discovery, v3_row
 from corekit.plugins.discovery import LoadedPlugin, PluginStatus
 from corekit.plugins.hookspecs import ManifestSection, RowContext, RunRecord
@@ -53,11 +53,6 @@ class Composition:
             raise _broken(status, f"corekit_corpus returned {type(info).__name__}, not CorpusInfo")
         if info.name != name:
             raise _broken(status, f"its entry point is called {name!r} but its CorpusInfo says {info.name!r}")
-        try:
-            msgspec.convert(info.label_kind, LabelKind)
-            msgspec.convert(list(info.pairings), Annotated[list[Pairing], msgspec.Meta(min_length=1)])
-        except msgspec.ValidationError as error:
-            raise _broken(status, f"label_kind or pairings of its CorpusInfo are wrong: {error}") from error
         self.info = info
         return info
 
@@ -310,9 +305,9 @@ def _blaming(status: PluginStatus, hook: str) -> Iterator[None]:
     """Turn whatever a plugin lets slip into an error that names it."""
     try:
         yield
-    except (CorekitError, DeviceLost):
+    except (CorekitError, GeneratorExit):
         raise
-    except (Exception, SystemExit) as error:
+    except Exception as error:
         where = f"{status.distribution} {status.version}"
         raise PluginError(
             status.name, f"{hook} of {where} failed with {type(error).__name__}: {error}; report it to {where}"

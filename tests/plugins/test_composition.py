@@ -278,7 +278,6 @@ def read(site: Site, body: str, root: Path) -> list[Clip]:
         ("yield 'a.mp4'", "corekit_read_corpus of dist-farm yielded str, not Clip"),
         ("return 3", "corekit_read_corpus of dist-farm 1.0 failed with TypeError: 'int' object is not iterable; report it to dist-farm 1.0"),
         ("raise UnicodeError('late')\n yield", "corekit_read_corpus of dist-farm 1.0 failed with UnicodeError: late; report it to dist-farm 1.0"),
-        ("raise SystemExit(0)\n yield", "corekit_read_corpus of dist-farm 1.0 failed with SystemExit: 0; report it to dist-farm 1.0"),
     ],
 )  # fmt: skip
 def test_a_reader_that_breaks_its_contract(site: Site, tmp_path: Path, body: str, message: str) -> None:
