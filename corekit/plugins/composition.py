@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from corekit.backends.base import BackendInfo, Extractor
+from corekit.backends.base import BackendInfo, DeviceLost, Extractor
 from corekit.errors import BackendError, CorekitError, PluginError, UsageError
 from corekit.exports import core as exports
 from corekit.exports.base import ExportFormat
@@ -302,12 +302,12 @@ def _broken(status: PluginStatus, what: str) -> PluginError:
 
 @contextmanager
 def _blaming(status: PluginStatus, hook: str) -> Iterator[None]:
-    """Turn whatever a plugin lets slip into an error that names it."""
+    """Turn whatever a plugin lets slip into an error that names it, an exit too; Ctrl-C stays what it is."""
     try:
         yield
-    except (CorekitError, GeneratorExit):
+    except (CorekitError, DeviceLost):
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a plugin that exits would end the run with its own code, 0 perhaps
         where = f"{status.distribution} {status.version}"
         raise PluginError(
             status.name, f"{hook} of {where} failed with {type(error).__name__}: {error}; report it to {where}"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from msgspec import Struct
 
-from corekit.backends.base import Extractor
+from corekit.backends.base import DeviceLost, Extractor
 from corekit.errors import BackendError, ClipError, PluginError, UsageError
 from corekit.model import Clip, Label, Measurement, NoOptions, Pooled, Probe
 from corekit.plugins.catalogue import list_corpora
@@ -185,6 +185,10 @@ def test_columns_must_be_the_same_for_every_clip(site: Site) -> None:
             "raise KeyError('k')",
             "corekit_shape_row for a.mp4 of dist-ext 1.0 failed with KeyError: 'k'; report it to dist-ext 1.0",
         ),
+        (
+            "raise SystemExit(0)",
+            "corekit_shape_row for a.mp4 of dist-ext 1.0 failed with SystemExit: 0; report it to dist-ext 1.0",
+        ),
     ],
 )
 def test_a_shape_row_that_breaks_its_contract(site: Site, body: str, message: str) -> None:
@@ -218,6 +222,7 @@ def test_manifest_sections_in_the_order_of_columns(site: Site) -> None:
     [
         ("return {}", "corekit_write_manifest of dist-ext returned dict, not ManifestSection"),
         ("raise OSError('no')", "corekit_write_manifest of dist-ext 1.0 failed with OSError: no; report it to dist-ext 1.0"),
+        ("raise SystemExit(0)", "corekit_write_manifest of dist-ext 1.0 failed with SystemExit: 0; report it to dist-ext 1.0"),
         ("return ManifestSection('ok', {})", "dist-ext writes manifest section 'ok', which is taken"),
     ],
 )  # fmt: skip
@@ -278,6 +283,7 @@ def read(site: Site, body: str, root: Path) -> list[Clip]:
         ("yield 'a.mp4'", "corekit_read_corpus of dist-farm yielded str, not Clip"),
         ("return 3", "corekit_read_corpus of dist-farm 1.0 failed with TypeError: 'int' object is not iterable; report it to dist-farm 1.0"),
         ("raise UnicodeError('late')\n yield", "corekit_read_corpus of dist-farm 1.0 failed with UnicodeError: late; report it to dist-farm 1.0"),
+        ("raise SystemExit(0)\n yield", "corekit_read_corpus of dist-farm 1.0 failed with SystemExit: 0; report it to dist-farm 1.0"),
     ],
 )  # fmt: skip
 def test_a_reader_that_breaks_its_contract(site: Site, tmp_path: Path, body: str, message: str) -> None:
@@ -291,6 +297,17 @@ def test_an_error_of_ours_passes_through_a_plugin(site: Site, tmp_path: Path) ->
     with pytest.raises(Exception, match=r"^farm\.txt:3: wrong$") as caught:
         read(site, body, tmp_path)
     assert type(caught.value).__name__ == "LabelError"
+
+
+def test_ctrl_c_in_a_plugin_is_no_fault_of_it(site: Site, tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        read(site, "raise KeyboardInterrupt\n yield", tmp_path)
+
+
+def test_a_device_lost_in_a_backend_passes_through(site: Site) -> None:
+    source = GOOD_BACKEND.replace("return FlatExtractor()", "from corekit import DeviceLost; raise DeviceLost('gone')")
+    with pytest.raises(DeviceLost, match="gone"):
+        backend(site, source)
 
 
 def test_a_corpus_that_only_describes_itself(site: Site, tmp_path: Path) -> None:
