@@ -39,3 +39,9 @@ def test_the_plugin_of_the_readme(tmp_path: Path) -> None:
     done = corekit(*arguments, env=env)
     assert done.returncode == 3
     assert done.stderr.endswith(f"{root}/scores.csv:3: no MOS here; write a number into the column mos\n")
+    (root / "scores.csv").write_text("file,mos\na.y4m,3,4\nb.y4m,1.2\n")
+    done = corekit(*arguments, env=env)
+    assert done.returncode == 3
+    assert done.stderr.endswith(f"{root}/scores.csv:2: more cells than columns; write 4.8, not 4,8\n")
+    (root / "scores.csv").write_text("\ufefffile,mos\na.y4m,3.4\nb.y4m,1.2\n", encoding="utf-8")
+    assert corekit(*arguments, env=env).returncode == 0

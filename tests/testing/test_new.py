@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from corekit.driver.new import new_plugin, plugin_files
-from corekit.errors import UsageError
+from corekit.errors import LabelError, UsageError
+from corekit.model import Clip
 from tests.command import corekit
 from tests.testing.environment import Environment
 
@@ -65,6 +67,28 @@ def test_names_that_are_refused(tmp_path: Path, name: str, reason: str) -> None:
         new_plugin(name, tmp_path / "new")
     assert str(caught.value) == f"{name!r} {reason}"
     assert not (tmp_path / "new").exists()
+
+
+def read_scores(root: Path, scores: str) -> list[Clip]:
+    """The clips that a new plugin reads from a label file."""
+    (root / "scores.csv").write_text(scores, encoding="utf-8")
+    module: dict[str, Any] = {}
+    exec(plugin_files("lab")["corekit_lab/__init__.py"], module)
+    return list(module["corekit_read_corpus"](root))
+
+
+_HEADER = "file,content,reference,device,mos\n"
+
+
+def test_a_row_with_more_cells_than_the_header_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(LabelError) as caught:
+        read_scores(tmp_path, f"{_HEADER}a.mp4,a,0,phone,4.8\n\nb.mp4,b,0,phone,4,8\n")
+    assert str(caught.value) == (f"{tmp_path}/scores.csv:4: the row has more cells than the header; write 4.8, not 4,8")
+
+
+def test_a_byte_order_mark_is_no_part_of_the_header(tmp_path: Path) -> None:
+    (clip,) = read_scores(tmp_path, f"\ufeff{_HEADER}a.mp4,a,0,phone,4.8\n")
+    assert (clip.name, clip.label.value, clip.origin) == ("a.mp4", 4.8, "scores.csv:2")
 
 
 def test_an_existing_folder_is_left_alone(tmp_path: Path) -> None:
