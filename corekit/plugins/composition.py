@@ -16,6 +16,7 @@ from corekit.exports import core as exports
 from corekit.exports.base import ExportFormat
 from corekit.model import Clip, Column, CorpusInfo, Pooled, Probe, Value
 from corekit.plugins import discovery, v3_row
+from corekit.plugins.declared import UndeclaredTypeError, clip_as_declared, info_as_declared
 from corekit.plugins.discovery import LoadedPlugin, PluginStatus
 from corekit.plugins.hookspecs import ManifestSection, RowContext, RunRecord
 
@@ -53,8 +54,13 @@ class Composition:
             raise _broken(status, f"corekit_corpus returned {type(info).__name__}, not CorpusInfo")
         if info.name != name:
             raise _broken(status, f"its entry point is called {name!r} but its CorpusInfo says {info.name!r}")
-        self.info = info
-        return info
+        try:
+            self.info = info_as_declared(info)
+        except UndeclaredTypeError as error:
+            raise _broken(status, f"its CorpusInfo says {error}") from error
+        if not self.info.pairings:
+            raise _broken(status, "its CorpusInfo offers no pairing")
+        return self.info
 
     def add_backend(self, name: str) -> BackendInfo:
         """Register the backend of that name and return its description."""
@@ -87,7 +93,20 @@ class Composition:
         return self._impl("corpus", "corekit_make_sample") is not None
 
     def read_corpus(self, root: Path, options: Struct) -> Iterator[Clip]:
-        """The clips of the corpus below ``root``."""
+        """The clips of the corpus below ``root``, every field of the type that ``Clip`` declares."""
+        status = self._status_of("corpus")
+        for clip in self.yielded_clips(root, options):
+            try:
+                yield clip_as_declared(clip)
+            except UndeclaredTypeError as error:
+                raise PluginError(
+                    status.name,
+                    f"corekit_read_corpus of {status.distribution} {status.version} yielded {clip.name} with {error}; "
+                    "it must yield Clips as corekit.Clip declares them",
+                ) from error
+
+    def yielded_clips(self, root: Path, options: Struct) -> Iterator[Clip]:
+        """The clips as the plugin yields them, whatever their fields hold."""
         status = self._status_of("corpus")
         if not self.can_read():
             raise PluginError(

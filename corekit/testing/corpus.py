@@ -96,9 +96,14 @@ class CorpusSubject(PluginSubject):
         return self.read(self.root)
 
     def read(self, root: Path) -> tuple[Clip, ...]:
-        """Read a corpus through the plugin, without the checks that core makes of clips."""
+        """Read a corpus through the plugin; of the checks that core makes of clips, that of types alone."""
         options = parse_options(self.info.options, {}, self.name)
         return tuple(self.composition.read_corpus(root, options))
+
+    def yielded(self, root: Path) -> tuple[Clip, ...]:
+        """Read a corpus through the plugin, without any check."""
+        options = parse_options(self.info.options, {}, self.name)
+        return tuple(self.composition.yielded_clips(root, options))
 
     @cached_property
     def readings(self) -> tuple[ChildAnswer, ChildAnswer]:

@@ -10,7 +10,8 @@ import msgspec
 
 from corekit.driver.plan import label_problem
 from corekit.errors import CorekitError
-from corekit.model import Clip, Column, CorpusInfo, Value
+from corekit.model import Column, CorpusInfo, Value
+from corekit.plugins.declared import UndeclaredTypeError, clip_as_declared
 from corekit.schema import CORE_COLUMNS
 from corekit.testing.corpus import CorpusSubject, explain
 from corekit.testing.corpus_rules import SampleReadsBack
@@ -38,7 +39,7 @@ class YieldsTypedClips(ReadingRule):
 
     def faults(self, subject: CorpusSubject) -> Iterator[Fault]:
         try:
-            clips = subject.clips
+            clips = subject.yielded(subject.root)
         except CorekitError as error:
             yield {"where": subject.root, "problem": f"it cannot be read ({explain(error)})"}
             return
@@ -46,9 +47,9 @@ class YieldsTypedClips(ReadingRule):
             yield {"where": subject.root, "problem": "nothing was read"}
         for clip in clips:
             try:
-                msgspec.convert(msgspec.to_builtins(clip), Clip)
-            except (msgspec.ValidationError, TypeError) as error:
-                yield {"where": clip.origin or clip.name, "problem": explain(error)}
+                clip_as_declared(clip)
+            except UndeclaredTypeError as error:
+                yield {"where": clip.origin or clip.name, "problem": error}
 
 
 class ReadingIsDeterministic(ReadingRule):

@@ -292,6 +292,61 @@ def test_a_reader_that_breaks_its_contract(site: Site, tmp_path: Path, body: str
     assert str(caught.value) == message
 
 
+@pytest.mark.parametrize(
+    ("field", "said"),
+    [
+        ("label=Label(kind='mos', value='3.0')", "label.value = '3.0' (expected `float | null`, got `str`)"),
+        ("label=Label(kind='mos', value=True)", "label.value = True (expected `float | null`, got `bool`)"),
+        ("label=Label(kind='MOS', value=3.0)", "label.kind = 'MOS' (invalid enum value 'MOS')"),
+        ("label=Label(kind='mos', n_ratings=np.int64(9))", "label.n_ratings = np.int64(9) (got `numpy.int64`)"),
+        ("label=None", "label = None (expected `object`, got `null`)"),
+        ("split='validation'", "split = 'validation' (invalid enum value 'validation')"),
+        ("is_reference=np.True_", "is_reference = np.True_ (got `numpy.bool`)"),
+        ("extra={'grade': [1, 2]}", "extra = {'grade': [1, 2]} (expected `bool | int | float | str | null`, got `array` - at `$[...]`)"),
+        ("origin=7", "origin = 7 (expected `str`, got `int`)"),
+    ],
+)  # fmt: skip
+def test_a_clip_with_a_field_of_another_type(site: Site, tmp_path: Path, field: str, said: str) -> None:
+    good = "name='a.mp4', path='a.mp4', content='a', label=Label(kind='mos', value=3.0)"
+    body = f"import numpy as np\n yield Clip(**(dict({good}) | dict({field})))"
+    with pytest.raises(PluginError) as caught:
+        read(site, body, tmp_path)
+    assert str(caught.value) == (
+        f"corekit_read_corpus of dist-farm 1.0 yielded a.mp4 with {said}; it must yield Clips as corekit.Clip declares them"
+    )
+    assert caught.value.exit_code == 2
+
+
+def test_numbers_of_numpy_and_whole_numbers_become_floats(site: Site, tmp_path: Path) -> None:
+    label = "Label(kind='mos', value=np.float64(3.1), std_dev=1)"
+    body = (
+        f"import numpy as np\n yield Clip(name=np.str_('a.mp4'), path='a.mp4', content='a', label={label}, "
+        "extra={'x': np.float64(2.5), 'n': 7, 'nan': float('nan')})"
+    )
+    (clip,) = read(site, body, tmp_path)
+    values = (clip.name, clip.label.value, clip.label.std_dev, *clip.extra.values())
+    assert values[:-1] == ("a.mp4", 3.1, 1.0, 2.5, 7)
+    assert [type(value) for value in values] == [str, float, float, float, int, float]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('pairings=("fr",)', "pairings=()", "offers no pairing"),
+        ('pairings=("fr",)', 'pairings=("full",)', "says pairings = ('full',) (invalid enum value 'full' - at `$[0]`)"),
+        ('label_kind="mos"', 'label_kind="MOS"', "says label_kind = 'MOS' (invalid enum value 'MOS')"),
+        ('title="The farm corpus"', "title=None", "says title = None (expected `str`, got `null`)"),
+        ('split_seed="farm"', 'split_seed="farm", options=dict',
+         "says options = <class 'dict'> (expected a subclass of msgspec.Struct)"),
+    ],
+)  # fmt: skip
+def test_a_description_with_a_field_of_another_type(site: Site, old: str, new: str, said: str) -> None:
+    site.add_corpus("farm", GOOD_CORPUS.replace(old, new))
+    with pytest.raises(PluginError) as caught:
+        Composition().add_corpus("farm")
+    assert str(caught.value) == f"the corpus 'farm' of dist-farm 1.0 is broken: its CorpusInfo {said}"
+
+
 def test_an_error_of_ours_passes_through_a_plugin(site: Site, tmp_path: Path) -> None:
     body = "from corekit import LabelError\n raise LabelError('farm.txt', 3, 'wrong')\n yield"
     with pytest.raises(Exception, match=r"^farm\.txt:3: wrong$") as caught:
