@@ -102,6 +102,9 @@ def _checked(clips: Iterator[Clip], info: CorpusInfo) -> Iterator[Clip]:
     first: dict[str, Clip] = {}
     for clip in clips:
         _check_path(clip)
+        if not clip.content.strip():
+            where = clip.origin or clip.path
+            raise CorpusError(f"{where}: {clip.name} has no content, the scene that it shows; fill it in")
         if clip.name in seen:
             raise CorpusError(
                 f"{clip.origin or clip.path}: clip {clip.name} was named before, at {seen[clip.name]}; "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -11,16 +10,15 @@ import msgspec
 from msgspec import Struct
 
 from corekit.driver.corpus import Corpus
+from corekit.driver.labels import label_problem
 from corekit.driver.options import RunOptions
 from corekit.driver.tasks import Task
 from corekit.errors import CorpusError, UsageError
 from corekit.files import sha256_file
-from corekit.model import Clip, CorpusInfo, Pairing
+from corekit.model import Clip, Pairing
 from corekit.split import GIVEN_POLICY, unit_hash
 
 MISSING_REFERENCE = "missing-reference"
-LABEL_TOLERANCE = 0.05 + 1e-9
-"""How far a label may lie outside its native scale and still be kept, as it is."""
 
 
 class Problem(Struct, frozen=True):
@@ -142,23 +140,6 @@ def in_shard(content: str, options: RunOptions) -> bool:
 def split_policy(corpus: Corpus, clip: Clip) -> str:
     """How the clip's split came about."""
     return GIVEN_POLICY if clip.split else corpus.info.split_policy
-
-
-def label_problem(clip: Clip, info: CorpusInfo) -> str:
-    """Why a clip's label cannot be used: what the plugin says of it, or that it is no number of its scale; empty if it can."""
-    label, where = clip.label, clip.origin or clip.path
-    if label.problem or label.kind == "none":
-        return label.problem
-    if label.value is None:
-        return f"{where}: {clip.name} has no {label.kind}; fill it in, or leave the row out"
-    if not math.isfinite(label.value):
-        return f"{where}: the label of {clip.name} is {label.value:g}, not a finite number; correct the row"
-    low = -math.inf if info.label_min is None else info.label_min
-    high = math.inf if info.label_max is None else info.label_max
-    if not low - LABEL_TOLERANCE <= label.value <= high + LABEL_TOLERANCE:
-        scale = f"below {low:g}" if high == math.inf else f"outside {low:g} to {high:g}"
-        return f"{where}: the label of {clip.name} is {label.value:g}, {scale}; correct the row"
-    return ""
 
 
 class _Sifted:

@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 
 import msgspec
 
-from corekit.driver.plan import label_problem
+from corekit.driver.labels import label_problem
 from corekit.errors import CorekitError
 from corekit.model import Column, CorpusInfo, Value
 from corekit.plugins.declared import UndeclaredTypeError, clip_as_declared
@@ -127,6 +127,19 @@ class PathsInsideRoot(ReadingRule):
                 yield {"where": clip.origin or "a clip", "path": clip.path, "name": clip.name, "problem": problem}
 
 
+class ContentsNamed(ReadingRule):
+    """Every clip names its content."""
+
+    name = "contents-named"
+    failure = "{where}: the content of {name} is empty; name the scene, or give each clip its own name as its content"
+    needs = (YieldsTypedClips.name,)
+
+    def faults(self, subject: CorpusSubject) -> Iterator[Fault]:
+        for clip in subject.clips:
+            if not clip.content.strip():
+                yield {"where": clip.origin or clip.path, "name": clip.name}
+
+
 class SplitsContentDisjoint(ReadingRule):
     """All clips of a content are in one split."""
 
@@ -170,7 +183,9 @@ class OneReferencePerContent(ReadingRule):
 
 
 class LabelsInsideScale(ReadingRule):
-    """Every label is a finite number of the declared scale, or says what its problem is."""
+    """Every label is a finite number of the declared kind and scale, or says what its problem is; no spread is negative and
+    no count below 1.
+    """
 
     name = "labels-inside-scale"
     failure = "{problem}, or the scale in its CorpusInfo, or give the Label this as its problem"
@@ -278,6 +293,7 @@ READING_RULES: tuple[type[Rule[CorpusSubject]], ...] = (
     ReadingOpensNoVideo,
     NamesUnique,
     PathsInsideRoot,
+    ContentsNamed,
     SplitsContentDisjoint,
     OneReferencePerContent,
     LabelsInsideScale,

@@ -23,6 +23,7 @@ from corekit.schema import CORE_COLUMNS
 from corekit.testing.corpus import CorpusSubject, RunOutcome, explain
 from corekit.testing.reading_rules import (
     ColumnsAsDeclared,
+    ContentsNamed,
     NamesUnique,
     PathsInsideRoot,
     ReadingIsDeterministic,
@@ -31,7 +32,13 @@ from corekit.testing.reading_rules import (
 )
 from corekit.testing.rule import Fault, Rule
 
-_OPENABLE = (ReadingIsDeterministic.name, NamesUnique.name, PathsInsideRoot.name, SplitsContentDisjoint.name)
+_OPENABLE = (
+    ReadingIsDeterministic.name,
+    NamesUnique.name,
+    PathsInsideRoot.name,
+    ContentsNamed.name,
+    SplitsContentDisjoint.name,
+)
 
 
 class MissingFileIsCounted(ReadingRule):

@@ -114,6 +114,10 @@ BROKEN = {
         ('path=f"clips/{name}"', 'path=f"clips/../clips/{name}"'),
         "farm.txt:1: the path 'clips/../clips/a0.y4m' of 'a0.y4m' leaves the root; refuse such a row with a LabelError",
     ),
+    "contents-named": (
+        ("content=content,", 'content="" if content == "c" else content,'),
+        "farm.txt:5: the content of c0.y4m is empty; name the scene, or give each clip its own name as its content",
+    ),
     "splits-content-disjoint": (
         ('is_reference=kind == "ref"', 'is_reference=kind == "ref", split="train" if kind == "ref" else "test"'),
         "content 'a' is in test and in train; give all its clips one split, or none so that core derives it",
@@ -173,7 +177,7 @@ BROKEN = {
 
 GATES = {
     "discovered-by-entry-point", "speaks-the-api", "keeps-the-hooks", "describes-itself", "sample-reads-back",
-    "yields-typed-clips", "reading-is-deterministic", "names-unique", "paths-inside-root", "splits-content-disjoint",
+    "yields-typed-clips", "reading-is-deterministic", "names-unique", "paths-inside-root", "contents-named", "splits-content-disjoint",
     "row-equals-the-v3-schema", "columns-as-declared", "runs-to-a-table",
 }  # fmt: skip
 """Rules without which others cannot be asked."""

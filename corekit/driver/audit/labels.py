@@ -14,7 +14,8 @@ from msgspec.structs import replace
 from corekit.driver.audit.findings import Findings
 from corekit.driver.audit.report import Bin, LabelFile, LabelSummary
 from corekit.driver.corpus import Corpus
-from corekit.driver.plan import Plan, label_problem
+from corekit.driver.labels import label_problem
+from corekit.driver.plan import Plan
 from corekit.model import Clip, CorpusInfo
 from corekit.plugins.composition import Composition
 
