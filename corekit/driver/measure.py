@@ -177,10 +177,9 @@ def _without_frames(
                 if isinstance(answer, ClipError):
                     raise answer
                 features = _completed(work, answer, fmt)
-                if settings.frame_mismatch != "shortest":
-                    _refuse_other_count(work.probe, features.n_frames)
+                work.notes += _other_count(work.probe, features.n_frames)
             frames = features.n_frames if features else None
-            results[task.clip.name] = _Result(features, frames, frames and (work.probe.n_frames or frames), ref_probe)
+            results[task.clip.name] = _Result(features, frames, frames, ref_probe)
         except ClipError as error:
             work.error = error
     return results
@@ -450,13 +449,10 @@ def _count_mismatch(work: _Work, reference: VideoReader, settings: Settings, fra
     return ClipError("compare", count_mismatch(work.task.reference.name, reference.frames, frames))
 
 
-def _refuse_other_count(probe: Probe, recorded: int) -> None:
-    if probe.n_frames is not None and probe.n_frames != recorded:
-        raise ClipError(
-            "compare",
-            f"the log has {recorded} frames and the clip {probe.n_frames}; record it again, or take the log as it is with "
-            "--frame-mismatch shortest",
-        )
+def _other_count(probe: Probe, recorded: int) -> tuple[str, ...]:
+    if probe.n_frames is None or probe.n_frames == recorded:
+        return ()
+    return (f"its log has {recorded} frames, the clip {probe.n_frames}; the log is taken as it is",)
 
 
 def _of_reference(work: _Work, source: Clip, error: ClipError) -> ClipError:
