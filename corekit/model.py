@@ -152,6 +152,8 @@ class Clip(Struct, frozen=True, kw_only=True):
     label: Label
     origin: str = ""
     """Where the label stands, ``"chug.csv:17"``."""
+    other_origins: tuple[str, ...] = ()
+    """Where else label files name the clip and say the same; what they say is not needed, but was read."""
     rung: str = ""
     is_reference: bool = False
     unpaired: str = ""

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from corekit.driver.options import RunOptions
+from corekit.driver.origins import LabelPlaces, label_files_of
 from corekit.driver.places import Places
-from corekit.errors import CorpusError, UsageError
+from corekit.errors import CorpusError, PluginError, UsageError
 from corekit.model import Clip, CorpusInfo
 from corekit.plugins.composition import Composition, parse_options
 from corekit.split import split_of
@@ -46,8 +47,8 @@ class Corpus:
 
     def label_files(self) -> dict[str, Path]:
         """The label files that the clips came from, by the name that their origins give them."""
-        names = dict.fromkeys(clip.origin.rpartition(":")[0] for clip in self.clips)
-        return {name: self.root / name for name in names if name and (self.root / name).is_file()}
+        names = dict.fromkeys(name for clip in self.clips for name in label_files_of(clip))
+        return {name: self.root / name for name in names if (self.root / name).is_file()}
 
 
 def open_corpus(
@@ -71,19 +72,22 @@ def open_corpus(
         The root is no folder, or the labels cannot be read: names file and line.
     """
     composition = Composition(disable)
-    info = composition.add_corpus(name)
-    options = parse_options(info.options, settings or {}, info.name)
-    found = find_root(info, Path(root) if root else None)
-    return Corpus(info, found, tuple(_checked(composition.read_corpus(found, options), info)))
+    composition.add_corpus(name)
+    return _open(composition, Path(root) if root else None, settings or {})
 
 
 def open_for_run(composition: Composition, options: RunOptions, settings: Mapping[str, str]) -> Corpus:
     """``open_corpus`` on a run's own composition; ``settings`` are those of the corpus alone."""
+    return _open(composition, options.root, settings)
+
+
+def _open(composition: Composition, given: Path | None, settings: Mapping[str, str]) -> Corpus:
     assert composition.info is not None
     info = composition.info
-    parsed = parse_options(info.options, settings, info.name)
-    root = find_root(info, options.root)
-    return Corpus(info, root, tuple(_checked(composition.read_corpus(root, parsed), info)))
+    options = parse_options(info.options, settings, info.name)
+    root = find_root(info, given)
+    clips = _checked(composition.read_corpus(root, options), info, LabelPlaces(root, settings))
+    return Corpus(info, root, tuple(clips))
 
 
 def find_root(info: CorpusInfo, given: Path | None) -> Path:
@@ -97,11 +101,17 @@ def find_root(info: CorpusInfo, given: Path | None) -> Path:
     return root
 
 
-def _checked(clips: Iterator[Clip], info: CorpusInfo) -> Iterator[Clip]:
+def _checked(clips: Iterator[Clip], info: CorpusInfo, places: LabelPlaces) -> Iterator[Clip]:
     seen: dict[str, str] = {}
     first: dict[str, Clip] = {}
     for clip in clips:
         _check_path(clip)
+        if astray := places.astray(label_files_of(clip)):
+            raise PluginError(
+                info.name,
+                f"the plugin of {info.title} says that the label of {clip.name} stands in {astray}, which is not below the corpus "
+                "root; origins must name label files relative to it",
+            )
         if not clip.content.strip():
             where = clip.origin or clip.path
             raise CorpusError(f"{where}: {clip.name} has no content, the scene that it shows; fill it in")

@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 import msgspec
 
 from corekit.driver.labels import label_problem
+from corekit.driver.origins import LabelPlaces
 from corekit.errors import CorekitError
 from corekit.model import Column, CorpusInfo, Value
 from corekit.plugins.declared import UndeclaredTypeError, clip_as_declared
@@ -199,7 +200,7 @@ class LabelsInsideScale(ReadingRule):
 
 
 class OriginsNameLabelLines(ReadingRule):
-    """The origin of every labelled clip names a line of a label file that exists, relative to the root."""
+    """The origin of every labelled clip names a line of a label file that exists below the root, relative to it."""
 
     name = "origins-name-label-lines"
     failure = "the origin {origin!r} of {name} {problem}; write <label file relative to the root>:<line>, lines from 1"
@@ -208,21 +209,25 @@ class OriginsNameLabelLines(ReadingRule):
 
     def faults(self, subject: CorpusSubject) -> Iterator[Fault]:
         lines: dict[str, int | None] = {}
+        places = LabelPlaces(subject.root, {})
         for clip in subject.clips:
-            file, _, line = clip.origin.rpartition(":")
+            origins = [clip.origin, *clip.other_origins]
             if not clip.origin and clip.label.kind in ("none", "teacher"):
-                continue
-            if file not in lines:
-                path = subject.root / file
-                lines[file] = path.read_bytes().count(b"\n") + 1 if file and path.is_file() else None
-            last = lines[file]
-            problem = ""
-            if last is None:
-                problem = "names no file below the root"
-            elif not (line.isdecimal() and 1 <= int(line) <= last):
-                problem = f"names no line of it (it has {last})"
-            if problem:
-                yield {"origin": clip.origin, "name": clip.name, "problem": problem}
+                origins.remove("")
+            for origin in origins:
+                file, _, line = origin.rpartition(":")
+                if file not in lines:
+                    path = subject.root / file
+                    there = bool(file) and not places.astray([file]) and path.is_file()
+                    lines[file] = path.read_bytes().count(b"\n") + 1 if there else None
+                last = lines[file]
+                problem = ""
+                if last is None:
+                    problem = "names no file below the root"
+                elif not (line.isdecimal() and 1 <= int(line) <= last):
+                    problem = f"names no line of it (it has {last})"
+                if problem:
+                    yield {"origin": origin, "name": clip.name, "problem": problem}
 
 
 class RowEqualsV3Schema(ReadingRule):

@@ -80,7 +80,7 @@ def test_an_archive_that_went_away_while_it_is_unpacked(places: Places, tmp_path
 def test_a_member_lies_in_its_archive(path: str) -> None:
     clip = Clip(name="a.mkv", path=path, content="a", label=Label(kind="none"), archive=ARCHIVE)
     with pytest.raises(CorpusError, match="is not a path of a clip below the corpus root"):
-        list(_checked(iter([clip]), None))  # type: ignore[arg-type]
+        list(_checked(iter([clip]), None, None))  # type: ignore[arg-type]
 
 
 def test_a_corpus_looks_into_the_archive(places: Places, tmp_path: Path) -> None:

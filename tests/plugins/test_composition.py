@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from msgspec import Struct
 
+from corekit import open_corpus
 from corekit.backends.base import DeviceLost, Extractor
 from corekit.errors import BackendError, ClipError, PluginError, UsageError
 from corekit.model import Clip, Label, Measurement, NoOptions, Pooled, Probe
@@ -345,6 +346,17 @@ def test_a_description_with_a_field_of_another_type(site: Site, old: str, new: s
     with pytest.raises(PluginError) as caught:
         Composition().add_corpus("farm")
     assert str(caught.value) == f"the corpus 'farm' of dist-farm 1.0 is broken: its CorpusInfo {said}"
+
+
+def test_an_origin_outside_the_root_is_refused(site: Site, tmp_path: Path) -> None:
+    site.add_corpus("farm", GOOD_CORPUS.replace('f"farm.txt:{number}"', '"/etc/passwd:1"'))
+    (tmp_path / "farm.txt").write_text("a.mp4 a ref 1\n")
+    with pytest.raises(PluginError) as caught:
+        open_corpus("farm", tmp_path)
+    assert str(caught.value) == (
+        "the plugin of The farm corpus says that the label of a.mp4 stands in /etc/passwd, which is not below the corpus root; "
+        "origins must name label files relative to it"
+    )
 
 
 def test_an_error_of_ours_passes_through_a_plugin(site: Site, tmp_path: Path) -> None:

@@ -216,3 +216,12 @@ def test_a_broken_plugin_breaks_one_rule(site: Site, work: Path, rule: str) -> N
     assert bool(unasked) == (rule in GATES)
     if sentence is not None:
         assert verdicts[rule].text.splitlines()[0] == sentence
+
+
+@pytest.mark.parametrize(
+    "origin", ['origin="/etc/passwd:1"', 'origin=f"farm.txt:{number}", other_origins=("../../x:1",)']
+)
+def test_an_origin_outside_the_root_breaks_its_rule(site: Site, work: Path, origin: str) -> None:
+    site.add_corpus("farm", GOOD.replace('origin=f"farm.txt:{number}"', origin))
+    verdict = Examination(CorpusSubject("farm", work), CORPUS_RULES).verdict("origins-name-label-lines")
+    assert "of a0.y4m names no file below the root; " in verdict.text

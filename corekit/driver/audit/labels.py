@@ -15,6 +15,7 @@ from corekit.driver.audit.findings import Findings
 from corekit.driver.audit.report import Bin, LabelFile, LabelSummary
 from corekit.driver.corpus import Corpus
 from corekit.driver.labels import label_problem
+from corekit.driver.origins import label_files_of
 from corekit.driver.plan import Plan
 from corekit.model import Clip, CorpusInfo
 from corekit.plugins.composition import Composition
@@ -89,7 +90,7 @@ def check_references(corpus: Corpus, plan: Plan, findings: Findings) -> None:
 
 def label_files(corpus: Corpus) -> tuple[LabelFile, ...]:
     """The label files that the clips' origins name."""
-    clips = Counter(clip.origin.rpartition(":")[0] for clip in corpus)
+    clips = Counter(name for clip in corpus for name in label_files_of(clip))
     return tuple(
         LabelFile(name=name, clips=clips[name], size_bytes=path.stat().st_size)
         for name, path in corpus.label_files().items()

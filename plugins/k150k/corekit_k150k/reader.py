@@ -151,6 +151,7 @@ def _clip(stem: str, entry: _Entry, locations: _Locations) -> Clip:
         content=match[1] if match else stem,
         label=_label(row, entry.problem),
         origin=row.origin,
+        other_origins=tuple(entry.repeated),
         extra=extra,
     )
 
