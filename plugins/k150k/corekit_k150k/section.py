@@ -36,10 +36,9 @@ def section_content(run: RunRecord) -> dict[str, JSONValue]:
 
 
 def _labels(clips: tuple[Clip, ...]) -> dict[str, JSONValue]:
+    origins = (origin for clip in clips for origin in (clip.origin, *clip.other_origins))
     return {
-        "files": [
-            *sorted({origin.rpartition(":")[0] for clip in clips for origin in (clip.origin, *clip.other_origins)})
-        ],
+        "files": [*sorted({origin.rpartition(":")[0] for origin in origins})],
         "clips": dict(sorted(Counter(map(_part, clips)).items())),
         "unusable": _finding(clip.label.problem for clip in clips if clip.label.problem),
         "repeated_rows": _finding(

@@ -6,6 +6,7 @@ import csv
 import io
 import re
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 from msgspec import Struct
@@ -14,7 +15,7 @@ from corekit import CorpusError, LabelError
 
 VIDEOS = "KoNViD_1k_videos"
 LABEL_FILES = ("KoNViD_1k_mos.csv", "KoNViD_1k_attributes.csv")
-"""By precedence: the first that is there is read, both say the same. ``KoNViD_1k_subjective.csv`` is personal data."""
+"""By precedence: the labels are of the first that is there, and others must agree. ``KoNViD_1k_subjective.csv`` is personal data."""
 LABEL_FOLDERS = ("KoNViD_1k_metadata", "", VIDEOS)
 MOST_ROWS = 5000
 """KoNViD-1k has 1,200; a file with more is that of another corpus."""
@@ -29,27 +30,33 @@ class LabelRow(Struct, frozen=True):
     id: str
     mos: str
 
+    @property
+    def file(self) -> str:
+        """The label file's path below the root."""
+        return self.origin.rpartition(":")[0]
 
-def read_rows(root: Path) -> Iterator[LabelRow]:
-    """Yield the rows of the label file below ``root``, with its columns in any order and case.
 
-    Raises ``LabelError`` with the line of what cannot be read, ``CorpusError`` where no file is there, it has no row, or so
+def read_files(root: Path) -> list[list[LabelRow]]:
+    """The rows of every label file below ``root``, by precedence, with columns in any order and case.
+
+    Raises ``LabelError`` with the line of what cannot be read, ``CorpusError`` where no file is there, one has no row, or so
     many that it is KoNViD-150k's.
     """
-    names = (f"{folder}/{file}".lstrip("/") for file in LABEL_FILES for folder in LABEL_FOLDERS)
-    name = next((name for name in names if (root / name).is_file()), None)
-    if name is None:
+    names = [f"{folder}/{file}".lstrip("/") for file in LABEL_FILES for folder in LABEL_FOLDERS]
+    present = [name for name in names if (root / name).is_file()]
+    if not present:
         places = " or ".join(f"{LABEL_FOLDERS[0]}/{file}" for file in LABEL_FILES)
         raise CorpusError(f"{root}: no label file {places}; give --root the folder that holds {LABEL_FOLDERS[0]}.")
-    count = 0
-    for count, row in enumerate(_rows(root / name, name), start=1):
-        if count > MOST_ROWS:
-            raise CorpusError(
-                f"{root / name}: it has more than {MOST_ROWS:,} rows, so it is of KoNViD-150k; use --corpus k150k."
-            )
-        yield row
-    if not count:
-        raise CorpusError(f"{root / name}: the label file has a header and no rows; take it from the corpus anew.")
+    return [_read(root / name, name) for name in present]
+
+
+def _read(path: Path, name: str) -> list[LabelRow]:
+    rows = list(islice(_rows(path, name), MOST_ROWS + 1))
+    if len(rows) > MOST_ROWS:
+        raise CorpusError(f"{path}: it has more than {MOST_ROWS:,} rows, so it is of KoNViD-150k; use --corpus k150k.")
+    if not rows:
+        raise CorpusError(f"{path}: the label file has a header and no rows; take it from the corpus anew.")
+    return rows
 
 
 def _rows(path: Path, name: str) -> Iterator[LabelRow]:

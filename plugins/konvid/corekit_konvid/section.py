@@ -40,8 +40,9 @@ def section_content(run: RunRecord) -> dict[str, JSONValue]:
 def _labels(clips: tuple[Clip, ...]) -> dict[str, JSONValue]:
     unusable = [clip.label.problem for clip in clips if clip.label.problem]
     doubled = [f"{clip.name} taken, not {clip.extra['other_files']}" for clip in clips if clip.extra["other_files"]]
+    origins = (origin for clip in clips for origin in (clip.origin, *clip.other_origins))
     return {
-        "files": [*sorted({clip.origin.rpartition(":")[0] for clip in clips})],
+        "files": [*sorted({origin.rpartition(":")[0] for origin in origins})],
         "unusable": {"count": len(unusable), "examples": [*unusable[:_EXAMPLES]]},
         "several_files": {"count": len(doubled), "examples": [*doubled[:_EXAMPLES]]},
     }

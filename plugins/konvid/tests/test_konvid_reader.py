@@ -13,6 +13,7 @@ from corekit import Clip, CorpusError, Encode, Label
 
 MOS = "KoNViD_1k_metadata/KoNViD_1k_mos.csv"
 ATTRIBUTES = "KoNViD_1k_metadata/KoNViD_1k_attributes.csv"
+ATTRIBUTE_HEADER = "flickr_id,no,file_name,MOS"
 ROWS = ("2900000077,3.1", "13291575674,2.16", "41000021,4.42")
 
 
@@ -98,15 +99,41 @@ def test_either_file_in_any_place_and_case(tmp_path: Path, folder: str, file: st
 
 
 def test_the_mos_file_comes_before_the_attributes(tmp_path: Path) -> None:
-    write(tmp_path, ["1,2.0"], "flickr_id,no,file_name,MOS", ATTRIBUTES)
-    write(tmp_path, ["1,3.0"], file="KoNViD_1k_videos/KoNViD_1k_mos.csv")
-    assert [clip.label.value for clip in read(tmp_path)] == [3.0]
+    write(tmp_path, ["2,3,b.mp4,2.5", "1,1,a.mp4,3.05"], ATTRIBUTE_HEADER, ATTRIBUTES)
+    write(tmp_path, ["1,3.045", "2,2.5"], file="KoNViD_1k_videos/KoNViD_1k_mos.csv")
+    first, second = read(tmp_path)
+    assert (first.label.value, second.label.value) == (3.045, 2.5)
+    assert first.origin == "KoNViD_1k_videos/KoNViD_1k_mos.csv:2"
+    assert (first.other_origins, second.other_origins) == ((f"{ATTRIBUTES}:3",), (f"{ATTRIBUTES}:2",))
+
+
+@pytest.mark.parametrize(
+    ("mos", "attributes", "problem"),
+    [
+        (["1,3.0"], ["1,1,a,3.0", "2,2,b,2.5", "3,3,c,2.0"],
+         f"{MOS} lacks 2 of the 3 clips that {ATTRIBUTES} names, such as 2 ({ATTRIBUTES}:3)"),
+        (["1,3.0", "2,2.5"], ["2,2,b,2.5"], f"{ATTRIBUTES} lacks 1 of the 2 clips that {MOS} names, such as 1 ({MOS}:2)"),
+        (["1,3.0", "2,2.5"], ["1,1,a,3.0", "2,2,b,2.6"], f"{MOS}:3 and {ATTRIBUTES}:3 give 2 another MOS (2.5 and 2.6)"),
+        (["1,3.044", "2,2.5"], ["1,1,a,3.05", "2,2,b,2.5"],
+         f"{MOS}:2 and {ATTRIBUTES}:2 give 1 another MOS (3.044 and 3.05)"),
+        (["1,3.0", "2,2.5"], ["1,1,a,3.0", "2,2,b,"], f"{MOS}:3 and {ATTRIBUTES}:3 give 2 another MOS (2.5 and blank)"),
+    ],
+)  # fmt: skip
+def test_two_label_files_that_differ_are_refused(
+    tmp_path: Path, mos: list[str], attributes: list[str], problem: str
+) -> None:
+    write(tmp_path, mos)
+    write(tmp_path, attributes, ATTRIBUTE_HEADER, ATTRIBUTES)
+    assert sentence(tmp_path) == (
+        f"{tmp_path}: {problem}; take both from the corpus anew, or remove the one that is wrong."
+    )
 
 
 def test_rows_that_repeat_are_one_and_rows_that_contradict_spoil_the_label(tmp_path: Path) -> None:
     write(tmp_path, ["1,3.0", "2,2.5", "1,3.00", "2,2.6"])
     first, second = read(tmp_path)
     assert first.label == Label(kind="mos", value=3.0)
+    assert (first.extra["repeated_at"], first.other_origins) == (f"{MOS}:4", (f"{MOS}:4",))
     assert second.label.problem == (f"{MOS}:3 and {MOS}:5 contradict each other on 2 (2.5 and 2.6); keep one row.")
     assert second.extra["konvid_mos"] is None
 

@@ -65,7 +65,7 @@ class TestSample:
         versions = {row["encoder_version"] for row in read_table(result.table).data.to_pylist()}
         assert section == {
             "labels": {
-                "files": ["KoNViD_1k_metadata/KoNViD_1k_mos.csv"],
+                "files": ["KoNViD_1k_metadata/KoNViD_1k_attributes.csv", "KoNViD_1k_metadata/KoNViD_1k_mos.csv"],
                 "unusable": {"count": 0, "examples": []},
                 "several_files": {"count": 0, "examples": []},
             },
