@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import errno
 import importlib
+import io
+import os
 import sqlite3
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +37,10 @@ _COMMANDS = {
     "verify": "Say whether tables, models and their manifests are what they say.",
     "train": "Learn a model from clip tables, and say what it is worth.",
 }
+
+
+_GONE = (errno.EPIPE, errno.ECONNRESET, errno.EIO)
+"""Errors of an output whose reader has gone: a pipe, a connection, a terminal."""
 
 
 class _LazyGroup(click.Group):
@@ -74,7 +82,10 @@ def cli() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Entry point of the command; never returns."""
-    sys.exit(_run(arguments))
+    _open_closed_streams()
+    with _streams_that_last():
+        code = _run(arguments)
+    sys.exit(code)
 
 
 def _run(arguments: list[str] | None) -> int:
@@ -93,9 +104,6 @@ def _run(arguments: list[str] | None) -> int:
     except (click.Abort, KeyboardInterrupt):
         _say("interrupted")
         return 130
-    except BrokenPipeError:
-        sys.stderr.close()
-        return 1
     except (OSError, sqlite3.OperationalError) as error:
         _say(_of_the_system(error))
         return 2
@@ -133,3 +141,60 @@ def _of_the_system(error: OSError | sqlite3.OperationalError) -> str:
 
 def _say(message: str) -> None:
     click.echo(f"corekit: {message}", err=True)
+
+
+def _open_closed_streams() -> None:
+    """Give a command that was started without one of its streams (``2>&-``) an empty one.
+
+    Its number would go to the next file that is opened, a ledger or a table, and libraries in C write into number 2.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # the lowest free number, which is this one
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w" if number else "r", encoding="utf-8"))  # noqa: SIM115
+
+
+@contextmanager
+def _streams_that_last() -> Iterator[None]:
+    """Let output and messages survive their readers: ``corekit run | head -1`` measures on and has its own exit code."""
+    before = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = (_lasting(stream, number) for number, stream in enumerate(before, start=1))
+    try:
+        yield
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError):  # a full disk, which `_run` has told of
+                stream.flush()
+        sys.stdout, sys.stderr = before
+
+
+def _lasting(stream: Any, number: int) -> Any:
+    """The stream over a file that drops what nobody reads; as it is where it is not the process's own."""
+    raw = getattr(
+        getattr(stream, "buffer", None), "raw", getattr(stream, "buffer", None)
+    )  # PYTHONUNBUFFERED: no buffer
+    if not isinstance(raw, io.FileIO) or raw.fileno() != number:
+        return stream
+    stream.flush()
+    return io.TextIOWrapper(
+        io.BufferedWriter(_Lasting(number, "w", closefd=False)),
+        encoding=stream.encoding,
+        errors=stream.errors,
+        line_buffering=stream.line_buffering,
+        write_through=stream.write_through,
+    )
+
+
+class _Lasting(io.FileIO):
+    """Standard output or error; what nobody reads any more is dropped, of messages also what no disk takes."""
+
+    def write(self, data: Any, /) -> int:
+        try:
+            return super().write(data)
+        except OSError as error:
+            if self.fileno() == 1 and error.errno not in _GONE:
+                raise
+            return memoryview(data).nbytes

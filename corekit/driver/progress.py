@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import sys
 import time
-from typing import Any, Protocol, TextIO
+from contextlib import suppress
+from typing import Any, Protocol, TextIO, cast
 
 import msgspec
 
@@ -41,11 +43,41 @@ class Silent:
     def stop(self) -> None: ...
 
 
+class _Lasting:
+    """A stream of text that drops what cannot be written: no run of many hours ends because nobody reads of it."""
+
+    def __init__(self, stream: TextIO | None) -> None:
+        self._stream = stream
+        self.encoding = getattr(stream, "encoding", None) or "utf-8"
+
+    def write(self, text: str) -> int:
+        with suppress(OSError, ValueError):  # gone, or closed
+            if self._stream is not None:
+                self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            if self._stream is not None:
+                self._stream.flush()
+
+    def isatty(self) -> bool:
+        with suppress(ValueError):
+            return self._stream is not None and self._stream.isatty()
+        return False
+
+    def fileno(self) -> int:
+        """Where a terminal's width is asked for."""
+        if self._stream is None:
+            raise io.UnsupportedOperation("fileno")
+        return self._stream.fileno()
+
+
 class _Counting:
     """Counts clips and frames, and their rates since the start."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
-        self.stream = stream or sys.stderr
+        self.stream = _Lasting(stream or sys.stderr)
         self.total = self.finished = self.at_start = self.frames = 0
         self._begun = time.monotonic()
         self._noted: set[str] = set()
@@ -173,7 +205,7 @@ class Bar(_Counting):
         from rich.progress import Progress as RichProgress
 
         super().start(total=total, done=done, failed=failed)
-        self._console = Console(file=self.stream, highlight=False)
+        self._console = Console(file=cast("TextIO", self.stream), highlight=False)
         self._bar = RichProgress(
             TextColumn("measuring"),
             BarColumn(),
