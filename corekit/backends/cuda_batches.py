@@ -9,14 +9,14 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 
 from corekit.backends.base import DeviceLost
 from corekit.backends.cuda_faults import first_line, is_lost, is_memory, lost
 from corekit.backends.cuda_lanes import Answer, Lane, Member, Needs
+from corekit.backends.cuda_rows import Places, batch_of, part_of
 from corekit.backends.cuda_stages import Stage, current_device, to_device
 from corekit.errors import ClipError
 from corekit.features.tensor.family import Batch, TensorFamily, TensorPlanes
@@ -46,15 +46,6 @@ _WATCH_S = 1.0
 
 
 T = TypeVar("T")
-
-
-class Places(NamedTuple):
-    """The indices of a batch on the host, as ``Batch`` has them on the device."""
-
-    of_reference: list[int]
-    of_distorted: list[int]
-    reference_before: list[int]
-    distorted_before: list[int]
 
 
 class Batcher:
@@ -339,7 +330,7 @@ class Batcher:
             for part in torch.split(to_device([slots], self._device)[0], _SCALED_AT_ONCE):
                 scaler.scale(stage.planes, part)
         self._roomy(lambda: self._restore(stage))
-        batch, pairs, places_of = self._roomy(lambda: self._batch(stage))
+        batch, pairs, places_of = self._roomy(lambda: batch_of(stage, self._device))
         self._roomy(lambda: self._keep_last(stage))
         wanting: dict[str, list[int]] = {}
         for row, (lane, pair) in enumerate(pairs):
@@ -361,64 +352,12 @@ class Batcher:
         except Exception as error:
             if not is_memory(error):
                 raise
-            self._give_back()
-            return step()
+        self._give_back()  # behind the handler: the error holds what the step had begun
+        return step()
 
     def _give_back(self) -> None:
         if self._on_gpu:
             torch.cuda.empty_cache()
-
-    def _batch(self, stage: Stage) -> tuple[Batch, list[tuple[Lane, int]], Places]:
-        """The stage as a batch, lane and pair of each of its rows, and its indices."""
-        members = list(stage.members.values())
-        itself = {slot for member in members for slot in member.itself}
-        everything = {slot for member in members for _, _, slot in member.pairs}
-        with_itself = everything == itself
-        reference_before = [-1] * stage.front
-        distorted_before = [-1] * (stage.capacity - stage.back)
-        rows: list[tuple[Lane, int]] = []
-        of_reference, of_distorted = [], []
-        for member in members:
-            before = -1 if member.context is None else member.context
-            for slot in member.references:
-                reference_before[slot] = before
-                before = slot
-            last = {pair: slot - stage.back for pair, slot in member.distorted_context.items()}
-            for pair, reference, slot in member.pairs:
-                rows.append((member.lane, pair))
-                of_reference.append(reference)
-                if with_itself:
-                    of_distorted.append(reference)
-                    continue
-                if slot in member.itself:
-                    for plane in stage.planes:
-                        plane[slot].copy_(plane[reference])
-                index = slot - stage.back
-                of_distorted.append(index)
-                distorted_before[index] = last.get(pair, -1)
-                last[pair] = index
-        references = [plane[: stage.front] for plane in stage.planes]
-        distorted = [plane[stage.back :] for plane in stage.planes]
-        # Neighbours in the batch are neighbours in memory, so that some of its rows need some of its frames.
-        order = sorted(range(len(rows)), key=of_reference.__getitem__)
-        places = Places(
-            [of_reference[row] for row in order],
-            [of_distorted[row] for row in order],
-            reference_before,
-            reference_before if with_itself else distorted_before,
-        )
-        tensors = to_device(places, self._device)
-        samples = _as_samples(references, stage.fmt)
-        batch = Batch(
-            fmt=stage.fmt,
-            reference=samples,
-            distorted=samples if with_itself else _as_samples(distorted, stage.fmt),
-            pair_reference=tensors[0],
-            pair_distorted=tensors[1],
-            reference_previous=tensors[2],
-            distorted_previous=tensors[3],
-        )
-        return batch, [rows[row] for row in order], places
 
     def _restore(self, stage: Stage) -> None:
         """Put the last frames of the batches before into their slots."""
@@ -473,7 +412,9 @@ class Batcher:
         while start < len(rows):
             some = rows[start : start + self._most[key]]
             try:
-                parts.append(family.sums(self._part(batch, places, some, whole=len(some) == len(rows))))
+                parts.append(
+                    family.sums(part_of(batch, places, some, whole=len(some) == len(rows), device=self._device))
+                )
             except Exception as error:
                 if is_lost(error):
                     raise
@@ -481,34 +422,13 @@ class Batcher:
                     family = self._without_kernels(name, batch.fmt, error)
                 elif len(some) > 1:
                     self._most[key] = len(some) // 2
-                    self._give_back()
                 else:
                     raise
+            else:
+                start += len(some)
                 continue
-            start += len(some)
+            self._give_back()
         return torch.cat(parts) if len(parts) > 1 else parts[0]
-
-    def _part(self, batch: Batch, places: Places, rows: Sequence[int], *, whole: bool) -> Batch:
-        """Some rows of a batch: where they are all that a family wants with every frame, else with those frames alone that they need."""
-        if len(rows) == batch.n_pairs:
-            return batch
-        if whole:
-            chosen = to_device([list(rows)], self._device)[0]
-            return replace(
-                batch, pair_reference=batch.pair_reference[chosen], pair_distorted=batch.pair_distorted[chosen]
-            )
-        reference, r = _needed([places.of_reference[row] for row in rows], places.reference_before)
-        distorted, d = _needed([places.of_distorted[row] for row in rows], places.distorted_before)
-        tensors = to_device([r.own, d.own, r.before, d.before], self._device)
-        y, cb, cr = (plane[reference] for plane in batch.reference)
-        part = replace(
-            batch, reference=(y, cb, cr), pair_reference=tensors[0], pair_distorted=tensors[1], reference_previous=tensors[2],
-            distorted_previous=tensors[3],
-        )  # fmt: skip
-        if batch.distorted is batch.reference:
-            return replace(part, distorted=part.reference)
-        y, cb, cr = (plane[distorted] for plane in batch.distorted)
-        return replace(part, distorted=(y, cb, cr))
 
     def _on_the_way(
         self, stage: Stage, sums: Mapping[str, torch.Tensor], rows: dict[str, dict[tuple[int, int], list[int]]]
@@ -529,26 +449,3 @@ class Batcher:
 def most_pairs(fmt: FrameFormat, of_full_hd: int = MOST_PAIRS) -> int:
     """Pairs in a batch of frames of ``fmt`` that have the pixels of so many at 1080p; at most 256, when they are launches no more."""
     return max(1, min(256, of_full_hd * _PIXELS // (fmt.width * fmt.height)))
-
-
-def _as_samples(planes: Sequence[torch.Tensor], fmt: FrameFormat) -> TensorPlanes:
-    """Planes as the families take them: samples of 16 bits do not fit a signed type of as many."""
-    if fmt.bit_depth > 15:
-        planes = [plane.to(torch.int32) & 0xFFFF for plane in planes]
-    y, cb, cr = planes
-    return y, cb, cr
-
-
-class _Side(NamedTuple):
-    """Indices of one side's frames among those that are needed."""
-
-    own: list[int]
-    before: list[int]
-
-
-def _needed(own: Sequence[int], before: Sequence[int]) -> tuple[slice, _Side]:
-    """The range of frames that holds ``own`` and the frames before them, and the indices within it."""
-    used = {*own, *(before[index] for index in own)} - {-1}
-    first, end = min(used), max(used) + 1
-    inside = [index - first if first <= index < end else -1 for index in before[first:end]]
-    return slice(first, end), _Side([index - first for index in own], inside)
