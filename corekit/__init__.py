@@ -59,7 +59,8 @@ if TYPE_CHECKING:
         TrainingInfo,
         Value,
     )
-    from corekit.plugins.discovery import PluginStatus, list_plugins
+    from corekit.plugins.catalogue import list_plugins
+    from corekit.plugins.discovery import PluginStatus
     from corekit.plugins.hookspecs import ManifestSection, RowContext, RunRecord
     from corekit.split import split_of
     from corekit.table import Table, read_table
@@ -197,7 +198,8 @@ _HOME = {
         "TrainingInfo",
         "Value",
     ),
-    "plugins.discovery": ("PluginStatus", "list_plugins"),
+    "plugins.catalogue": ("list_plugins",),
+    "plugins.discovery": ("PluginStatus",),
     "plugins.hookspecs": ("ManifestSection", "RowContext", "RunRecord"),
     "split": ("split_of",),
     "table": ("Table", "read_table"),

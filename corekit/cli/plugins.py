@@ -13,10 +13,11 @@ from corekit.cli.output import print_json, print_table
 def plugins(disable: tuple[str, ...], as_json: bool) -> None:
     """List every installed plugin, its distribution, and whether it can be used.
 
-    A plugin that fails to import, speaks another API or breaks the contract is listed with the reason and harms no other.
+    A plugin that fails to import, speaks another API, breaks the contract or cannot describe itself is listed with the reason
+    and harms no other.
     COREKIT_DISABLE=name,name switches plugins off without importing them.
     """
-    from corekit.plugins.discovery import list_plugins
+    from corekit.plugins.catalogue import list_plugins
 
     statuses = list_plugins(disable)
     if as_json:

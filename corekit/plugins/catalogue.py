@@ -1,46 +1,68 @@
-"""The corpora of the installed plugins, described in one line each."""
+"""The installed plugins, how each went, and the corpora among them described in one line each."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from corekit.errors import CorekitError
 from corekit.model import CorpusInfo
 from corekit.plugins import discovery
-from corekit.plugins.composition import Composition
+from corekit.plugins.composition import Composition, broken
+from corekit.plugins.discovery import PluginStatus
 
 
 class CorpusSummary(Struct, frozen=True, kw_only=True):
-    """What `corekit corpora` says of a corpus."""
+    """What `corekit corpora` says of a corpus; of one whose plugin is broken, its name and why."""
 
     name: str
-    title: str
-    version: str
-    homepage: str
-    pairings: tuple[str, ...]
-    label: str
-    treat_as: str
-    root_env: str
-    can: tuple[str, ...]
+    title: str = ""
+    version: str = ""
+    homepage: str = ""
+    pairings: tuple[str, ...] = ()
+    label: str = ""
+    treat_as: str = ""
+    root_env: str = ""
+    can: tuple[str, ...] = ()
     """What the plugin implements so far: ``run`` and ``sample``."""
+    broken: str = ""
+    """Why the plugin cannot be used; empty where it can."""
+
+
+def list_plugins(disable: Sequence[str] = ()) -> list[PluginStatus]:
+    """Load every installed plugin, let corpora and backends describe themselves, and say how that went, by kind and name."""
+    return [_described(status, disable)[0] for status in discovery.load_all(disable)]
 
 
 def list_corpora(disable: Sequence[str] = ()) -> list[CorpusSummary]:
-    """Every corpus whose plugin works, by name; broken plugins are `corekit plugins`' to show."""
+    """Every corpus that is not switched off, by name; of a broken plugin the reason."""
+    summaries: dict[str, CorpusSummary] = {}
     disabled = discovery.disabled_names(disable)
-    summaries = []
     for point in discovery.installed("corpus"):
-        if point.name in disabled:
-            continue
+        status, composition = _described(discovery.load(point, "corpus", disabled).status, disable)
+        if status.state == "broken":
+            summaries[point.name] = CorpusSummary(name=point.name, broken=status.reason)
+        elif composition.info is not None:
+            summaries[point.name] = _summary(composition.info, composition)
+    return list(summaries.values())
+
+
+def _described(status: PluginStatus, disable: Sequence[str]) -> tuple[PluginStatus, Composition]:
+    """The status once the plugin was asked what it is, and the composition that it was asked in."""
+    composition = Composition(disable)
+    add = {"corpus": composition.add_corpus, "backend": composition.add_backend}.get(status.kind)
+    if status.state == "ok" and add is not None:
         try:
-            composition = Composition(disable)
-            info = composition.add_corpus(point.name)
-        except CorekitError:
-            continue
-        summaries.append(_summary(info, composition))
-    return summaries
+            with redirect_stdout(sys.stderr):  # what a plugin prints must not end up in --json
+                add(status.name)
+        except CorekitError as error:
+            reason = " ".join(str(error).removeprefix(broken(status)).split())
+            return replace(status, state="broken", reason=reason), composition
+    return status, composition
 
 
 def _summary(info: CorpusInfo, composition: Composition) -> CorpusSummary:

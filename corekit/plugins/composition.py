@@ -314,9 +314,12 @@ def _fits(column: Column, value: Value) -> bool:
 
 
 def _broken(status: PluginStatus, what: str) -> PluginError:
-    return PluginError(
-        status.name, f"the {status.kind} {status.name!r} of {status.distribution} {status.version} is broken: {what}"
-    )
+    return PluginError(status.name, f"{broken(status)}{what}")
+
+
+def broken(status: PluginStatus) -> str:
+    """How an error of a plugin that does not keep the contract begins; the reason follows."""
+    return f"the {status.kind} {status.name!r} of {status.distribution} {status.version} is broken: "
 
 
 @contextmanager

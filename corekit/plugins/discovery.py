@@ -68,11 +68,8 @@ def load(point: EntryPoint, kind: PluginKind, disabled: frozenset[str]) -> Loade
     """Load one plugin; whatever goes wrong becomes its status and harms nobody else."""
     if point.name in disabled:
         return LoadedPlugin(_status(point, kind, "disabled", "switched off by the user"))
-    twins = [other for other in installed(kind) if other.name == point.name]
-    if len({_distribution(twin) for twin in twins}) > 1:
-        claimants = " and ".join(sorted(f"'{_distribution(twin)[0]}'" for twin in twins))
-        reason = f"the name is claimed by {claimants}; uninstall all but one"
-        return LoadedPlugin(_status(point, kind, "broken", reason))
+    if clash := _clash(kind, point.name):
+        return LoadedPlugin(_status(point, kind, "broken", clash))
     try:
         with redirect_stdout(sys.stderr):  # what a plugin prints must not end up in --json
             plugin = point.load()
@@ -112,7 +109,7 @@ def new_manager() -> pluggy.PluginManager:
     return manager
 
 
-def list_plugins(disable: Sequence[str] = ()) -> list[PluginStatus]:
+def load_all(disable: Sequence[str] = ()) -> list[PluginStatus]:
     """Load every installed plugin once and say how that went, by kind and name."""
     disabled = disabled_names(disable)
     return [load(point, kind, disabled).status for kind in GROUPS for point in installed(kind)]
@@ -126,19 +123,22 @@ def require(kind: PluginKind, name: str, disable: Sequence[str] = ()) -> LoadedP
     PluginError
         The name is unknown, switched off or its plugin is broken: says which, why, and what to do.
     """
+    disabled = disabled_names(disable)
     points = installed(kind)
     point = next((point for point in points if point.name == name), None)
     if point is None:
-        known = ", ".join(point.name for point in points) or "none"
+        usable = dict.fromkeys(point.name for point in points if load(point, kind, disabled).status.state == "ok")
         raise PluginError(
             name,
-            f"no {kind} is called {name!r}; installed: {known}; "
+            f"no {kind} is called {name!r}; installed: {', '.join(usable) or 'none'}; "
             f"install the distribution that provides it (pip install corekit-{name.replace('_', '-')})",
         )
-    loaded = load(point, kind, disabled_names(disable))
+    loaded = load(point, kind, disabled)
     status = loaded.status
     if status.state == "disabled":
         raise PluginError(name, f"the {kind} {name!r} is switched off; leave it out of --disable and {DISABLE_ENV}")
+    if clash := status.state == "broken" and _clash(kind, name):
+        raise PluginError(name, f"the {kind} {name!r} cannot be used: {clash}")
     if status.state == "broken":
         raise PluginError(
             name,
@@ -146,6 +146,15 @@ def require(kind: PluginKind, name: str, disable: Sequence[str] = ()) -> LoadedP
             f"repair or reinstall {status.distribution}",
         )
     return loaded
+
+
+def _clash(kind: PluginKind, name: str) -> str:
+    """Who else claims a name, in one clause with the remedy; empty where one distribution alone does."""
+    owners = {_distribution(point) for point in installed(kind) if point.name == name}
+    if len(owners) < 2:
+        return ""
+    claimants = " and ".join(sorted(f"'{distribution}'" for distribution, _ in owners))
+    return f"the name is claimed by {claimants}; uninstall all but one"
 
 
 def _implemented(plugin: Any) -> tuple[str, ...]:

@@ -160,7 +160,7 @@ def test_errors_become_one_sentence_and_an_exit_code(
     def fail(disable: object) -> NoReturn:
         raise error
 
-    monkeypatch.setattr("corekit.plugins.discovery.list_plugins", fail)
+    monkeypatch.setattr("corekit.plugins.catalogue.list_plugins", fail)
     assert invoke(capsys, "plugins") == (code, "", f"corekit: {said}\n")
 
 
@@ -168,12 +168,12 @@ def test_ctrl_c_ends_its_line_first(capsys: pytest.CaptureFixture[str], monkeypa
     def interrupt(disable: object) -> NoReturn:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("corekit.plugins.discovery.list_plugins", interrupt)
+    monkeypatch.setattr("corekit.plugins.catalogue.list_plugins", interrupt)
     assert invoke(capsys, "plugins") == (130, "", "\ncorekit: interrupted\n")
 
 
 def test_a_bug_of_ours_shows_where_it_is(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("corekit.plugins.discovery.list_plugins", lambda disable: 1 / 0)
+    monkeypatch.setattr("corekit.plugins.catalogue.list_plugins", lambda disable: 1 / 0)
     code, _, err = invoke(capsys, "plugins")
     assert code == 1
     assert "Traceback" in err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,10 @@ from msgspec import Struct
 
 from corekit import open_corpus
 from corekit.backends.base import DeviceLost, Extractor
+from corekit.cli.main import main
 from corekit.errors import BackendError, ClipError, PluginError, UsageError
 from corekit.model import Clip, Label, Measurement, NoOptions, Pooled, Probe
-from corekit.plugins.catalogue import list_corpora
+from corekit.plugins.catalogue import list_corpora, list_plugins
 from corekit.plugins.composition import Composition, parse_options, route_settings
 from corekit.plugins.hookspecs import RowContext
 from corekit.schema import CORE_COLUMNS
@@ -247,6 +249,7 @@ _API = "COREKIT_API = 1\nfrom corekit import hookimpl\n"
         ("return {'name': 'bad'}", "the corpus 'bad' of dist-bad 1.0 is broken: corekit_corpus returned dict, not CorpusInfo"),
         ("pass", "the corpus 'bad' of dist-bad 1.0 is broken: corekit_corpus returned NoneType, not CorpusInfo"),
         ("raise OSError('gone')", "corekit_corpus of dist-bad 1.0 failed with OSError: gone; report it to dist-bad 1.0"),
+        ("raise SystemExit(0)", "corekit_corpus of dist-bad 1.0 failed with SystemExit: 0; report it to dist-bad 1.0"),
     ],
 )  # fmt: skip
 def test_a_corpus_that_cannot_describe_itself(site: Site, body: str, message: str) -> None:
@@ -255,9 +258,34 @@ def test_a_corpus_that_cannot_describe_itself(site: Site, body: str, message: st
     with pytest.raises(PluginError) as caught:
         Composition().add_corpus("bad")
     assert str(caught.value) == message
-    listed = [summary.name for summary in list_corpora()]
-    assert "farm" in listed
-    assert "bad" not in listed
+    reason = message.rpartition(" is broken: ")[2]
+    assert [(each.state, each.reason) for each in list_plugins() if each.name == "bad"] == [("broken", reason)]
+    listed = {summary.name: summary.broken for summary in list_corpora()}
+    assert (listed["farm"], listed["bad"]) == ("", reason)
+
+
+def test_a_listing_prints_what_is_broken_with_its_reason(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    site.add_corpus("alias", GOOD_CORPUS.replace("    return INFO", "    print('noise')\n    return INFO"))
+    site.add_backend("flat", GOOD_BACKEND.replace('name="flat"', 'name="other"'))
+    reason = "its entry point is called 'alias' but its CorpusInfo says 'farm'"
+    for command, words in (("plugins", ["broken", reason]), ("corpora", ["cannot be used:", reason])):
+        with pytest.raises(SystemExit, match="0"):
+            main([command])
+        (line,) = [line for line in capsys.readouterr().out.splitlines() if "alias" in line]
+        assert " ".join(line.split()).endswith(" ".join(words))
+        with pytest.raises(SystemExit, match="0"):
+            main([command, "--json"])
+        assert json.loads(capsys.readouterr().out)
+    (flat,) = [status for status in list_plugins() if status.name == "flat"]
+    assert flat.reason == "its entry point is called 'flat' but its BackendInfo says 'other'"
+
+
+def test_a_name_that_two_claim_is_listed_once_among_the_corpora(site: Site) -> None:
+    for distribution in ("twins-one", "twins-two"):
+        site.add_corpus("twin", GOOD_CORPUS, distribution=distribution)
+    assert [summary.broken for summary in list_corpora() if summary.name == "twin"] == [
+        "the name is claimed by 'twins-one' and 'twins-two'; uninstall all but one"
+    ]
 
 
 def test_a_corpus_must_bear_the_name_of_its_entry_point(site: Site) -> None:

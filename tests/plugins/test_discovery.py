@@ -8,7 +8,7 @@ import pytest
 
 from corekit.errors import PluginError
 from corekit.plugins import discovery
-from corekit.plugins.discovery import PluginStatus, list_plugins, require
+from corekit.plugins.discovery import PluginStatus, load_all, require
 from tests.plugins.distributions import GOOD_BACKEND, GOOD_CORPUS, Site
 
 _API = "COREKIT_API = 1\nfrom corekit import hookimpl\n"
@@ -37,7 +37,7 @@ BROKEN = {
 
 
 def status_of(name: str) -> PluginStatus:
-    (status,) = [status for status in list_plugins() if status.name == name]
+    (status,) = [status for status in load_all() if status.name == name]
     return status
 
 
@@ -106,11 +106,11 @@ def test_an_object_can_be_a_plugin(site: Site) -> None:
 
 
 def test_broken_ones_harm_nobody_else(site: Site) -> None:
-    before = [status for status in list_plugins() if status.state == "ok"]
+    before = [status for status in load_all() if status.state == "ok"]
     for name, (source, _) in BROKEN.items():
         site.add_corpus(name, source)
     site.add_corpus("farm", GOOD_CORPUS)
-    statuses = list_plugins()
+    statuses = load_all()
     assert {status.name for status in statuses if status.state == "broken"} == set(BROKEN)
     assert [status for status in statuses if status.state == "ok" and status.name != "farm"] == before
     assert require("corpus", "farm").status.state == "ok"
@@ -121,7 +121,7 @@ def test_they_are_listed_by_kind_then_name(site: Site) -> None:
     site.add_corpus("zzz", "")
     site.add_extension("mmm", _API)
     kinds = list(discovery.GROUPS)
-    listed = [(kinds.index(status.kind), status.name) for status in list_plugins()]
+    listed = [(kinds.index(status.kind), status.name) for status in load_all()]
     assert listed == sorted(listed)
     assert status_of("mmm").state == "ok"
     assert status_of("aaa").reason == "it states no COREKIT_API; this corekit speaks 1"
@@ -130,20 +130,21 @@ def test_they_are_listed_by_kind_then_name(site: Site) -> None:
 def test_one_name_claimed_by_two_distributions(site: Site) -> None:
     site.add_corpus("farm", GOOD_CORPUS, distribution="farms-one")
     site.add_corpus("farm", GOOD_CORPUS, distribution="farms-two")
-    statuses = [status for status in list_plugins() if status.name == "farm"]
+    statuses = [status for status in load_all() if status.name == "farm"]
     reason = "the name is claimed by 'farms-one' and 'farms-two'; uninstall all but one"
     assert [(s.distribution, s.state, s.reason) for s in statuses] == [
         ("farms-one", "broken", reason),
         ("farms-two", "broken", reason),
     ]
-    with pytest.raises(PluginError, match="claimed by 'farms-one' and 'farms-two'"):
+    with pytest.raises(PluginError) as caught:
         require("corpus", "farm")
+    assert str(caught.value) == f"the corpus 'farm' cannot be used: {reason}"
 
 
 def test_one_name_in_two_kinds_is_no_clash(site: Site) -> None:
     site.add_corpus("flat", GOOD_CORPUS, distribution="flat-corpus")
     site.add_backend("flat", GOOD_BACKEND, distribution="flat-backend")
-    assert {status.state for status in list_plugins() if status.name == "flat"} == {"ok"}
+    assert {status.state for status in load_all() if status.name == "flat"} == {"ok"}
 
 
 def leaves_a_trace(trace: Path) -> str:
@@ -159,7 +160,7 @@ def test_a_disabled_plugin_is_never_imported(
     disable = ("traced",) if way == "option" else ()
     if way == "environment":
         monkeypatch.setenv("COREKIT_DISABLE", "other, traced ,")
-    (status,) = [status for status in list_plugins(disable) if status.name == "traced"]
+    (status,) = [status for status in load_all(disable) if status.name == "traced"]
     assert (status.state, status.reason, status.hooks) == ("disabled", "switched off by the user", ())
     with pytest.raises(PluginError) as caught:
         require("corpus", "traced", disable)
@@ -193,6 +194,16 @@ def test_an_unknown_name_lists_what_is_installed(site: Site) -> None:
         f"no corpus is called 'my_corpus'; installed: {installed}; "
         "install the distribution that provides it (pip install corekit-my-corpus)"
     )
+
+
+def test_what_cannot_be_used_is_not_offered_for_an_unknown_name(site: Site) -> None:
+    site.add_corpus("bad", "raise SystemExit(0)")
+    for distribution in ("twins-one", "twins-two"):
+        site.add_corpus("twin", GOOD_CORPUS, distribution=distribution)
+    site.add_corpus("farm", GOOD_CORPUS)
+    with pytest.raises(PluginError) as caught:
+        require("corpus", "off", ["farm"])
+    assert "; installed: bvi_dvc, chug, k150k, konvid, netflix; " in str(caught.value)
 
 
 def test_nothing_installed_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -112,7 +112,10 @@ def test_list_commands_show_strangers_beside_ours(installed: Path) -> None:
     assert {p["name"] for p in disabled if p["state"] == "disabled"} == {"farm", "bad"}
     corpora = json.loads(corekit("corpora", "--json", env=env).stdout)
     assert [c["can"] for c in corpora if c["name"] == "farm"] == [["run"]]
-    assert "bad" not in [c["name"] for c in corpora]
+    assert [c["broken"] for c in corpora if c["name"] in ("bad", "farm")] == [
+        "importing mod_dist_bad_bad failed: SystemExit: 7",
+        "",
+    ]
     backends = json.loads(corekit("backends", "--json", env=env).stdout)
     assert [(b["usable"], b["versions"]) for b in backends if b["name"] == "flat"] == [(True, {"flat": "1"})]
 
