@@ -130,9 +130,10 @@ def _check_path(clip: Clip) -> None:
     hostile = path.is_absolute() or ".." in path.parts or "\0" in clip.path or "\\" in clip.path or not path.name
     hostile |= bool(clip.archive) and not clip.path.startswith(f"{clip.archive}/")
     if hostile or path.name != clip.name or not _is_text(clip.path + clip.content):
+        remedy = "pack the archive anew without it" if clip.archive else "rename the file"
         raise CorpusError(
-            f"{clip.origin or 'the plugin'}: {clip.path!r} is not a path of a clip below the corpus root; "
-            "correct the name in the label file"
+            f"{clip.origin or clip.archive or 'the plugin'}: {clip.path!r} is not a path of a clip below the corpus root; "
+            f"{'correct the name in the label file' if clip.origin else remedy}"
         )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from msgspec import Struct
 
 from corekit import FrameFormat, UsageError
-from corekit_bvi_dvc.reader import FOLDERS
+from corekit_bvi_dvc.reader import VIDEOS
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -49,11 +49,11 @@ def write_sample(root: Path) -> None:
     """
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
         raise UsageError(f"{root}: a sample is written into a new or empty folder; name another.")
-    (root / FOLDERS[0]).mkdir(parents=True)
+    (root / VIDEOS).mkdir(parents=True)
     for sequence in _SEQUENCES:
         width, height = _SIZES[sequence.tier]
         name = f"{sequence.tier}{sequence.source}_{width}x{height}_{sequence.fps_token}fps_10bit_420.mp4"
-        _write(root / FOLDERS[0] / name, sequence)
+        _write(root / VIDEOS / name, sequence)
 
 
 def _write(path: Path, sequence: _Sequence) -> None:

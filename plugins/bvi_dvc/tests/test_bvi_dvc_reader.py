@@ -9,7 +9,7 @@ import pytest
 from corekit_bvi_dvc.info import BviDvcOptions
 from corekit_bvi_dvc.reader import read_clips
 
-from corekit import Clip, CorpusError, Encode, Label, RawVideo, open_corpus
+from corekit import Clip, CorpusError, Encode, Label, RawVideo, audit, open_corpus
 
 NAME = "DBookcaseBVITexture_480x272_120fps_10bit_420.mp4"
 
@@ -101,6 +101,28 @@ def test_the_four_tiers_of_a_source_share_content_and_split(tmp_path: Path) -> N
     assert [clip.extra["bvi_dvc_tier"] for clip in corpus] == [tier for tier in "ABCD" for _ in "XYZ"]
 
 
+def test_case_and_folders_of_tiers_hide_no_sequence(tmp_path: Path) -> None:
+    spellings = (
+        "Videos/DAir_480x272_25fps_10bit_420.MP4",
+        "Videos/c/CAIR_960x544_25fps_10bit_420.mp4",
+        "b/bair_1920x1088_25FPS_10BIT_420.yuv",
+        "videos/DSea_480x272_25fps_10bit_420.Mkv",
+    )
+    put(tmp_path, *spellings, "videos/A", "Videos/dair_480x272_25fps_10bit_420.mkv")
+    clips = read(tmp_path)
+    assert sorted(clip.path for clip in clips) == sorted(spellings)
+    assert {clip.content for clip in clips} == {"AIR", "Sea"}
+    assert [clip.extra["bvi_dvc_tier"] for clip in clips] == ["C", "D", "D", "B"]
+    assert [clip.raw is not None for clip in clips] == [False, False, False, True]
+
+
+def test_the_audit_names_what_is_no_sequence(tmp_path: Path) -> None:
+    strange = f"E{NAME[1:]}"
+    put(tmp_path, f"Videos/{NAME}", f"Videos/{strange}", f"Videos/E/{NAME}")
+    findings = {finding.code: finding.examples for finding in audit("bvi_dvc", tmp_path, headers=0).findings}
+    assert findings["orphan-file"] == (f"Videos/E/{NAME}", f"Videos/{strange}")
+
+
 def test_raw_files_are_described_by_their_names(tmp_path: Path) -> None:
     put(tmp_path, "DAir_480x272_29fps_10bit_420.yuv", "DSea_480x272_50fps_8bit_444.yuv")
     air, sea = (clip.raw for clip in read(tmp_path))
@@ -138,8 +160,12 @@ def test_archives_and_folders_make_one_corpus(tmp_path: Path) -> None:
 
 def test_a_member_that_leaves_its_archive_is_refused(tmp_path: Path) -> None:
     pack(tmp_path, f"Videos/../../{NAME}")
-    with pytest.raises(CorpusError, match="is not a path of a clip below the corpus root"):
+    with pytest.raises(CorpusError) as caught:
         open_corpus("bvi_dvc", tmp_path)
+    path = f"BVI-DVC Part 1.zip/Videos/../../{NAME}"
+    assert str(caught.value) == (
+        f"BVI-DVC Part 1.zip: {path!r} is not a path of a clip below the corpus root; pack the archive anew without it"
+    )
 
 
 def test_what_is_no_corpus(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from corekit_konvid.info import KonvidOptions
 from corekit_konvid.reader import read_clips
 
-from corekit import Clip, CorpusError, Encode, Label
+from corekit import Clip, CorpusError, Encode, Label, audit
 
 MOS = "KoNViD_1k_metadata/KoNViD_1k_mos.csv"
 ATTRIBUTES = "KoNViD_1k_metadata/KoNViD_1k_attributes.csv"
@@ -136,6 +136,13 @@ def test_rows_that_repeat_are_one_and_rows_that_contradict_spoil_the_label(tmp_p
     assert (first.extra["repeated_at"], first.other_origins) == (f"{MOS}:4", (f"{MOS}:4",))
     assert second.label.problem == (f"{MOS}:3 and {MOS}:5 contradict each other on 2 (2.5 and 2.6); keep one row.")
     assert second.extra["konvid_mos"] is None
+
+
+def test_the_audit_notes_rows_that_repeat(tmp_path: Path) -> None:
+    write(tmp_path, ["1,3.0", "2,2.5", "1,3.00"])
+    put(tmp_path, "1.mp4", "2.mp4")
+    notes = {finding.code: finding.examples for finding in audit("konvid", tmp_path, headers=0).findings}
+    assert notes["repeated-label"] == (f"1.mp4: {MOS}:2, again {MOS}:4",)
 
 
 @pytest.mark.parametrize(
