@@ -173,14 +173,14 @@ def _streams_that_last() -> Iterator[None]:
 
 def _lasting(stream: Any, number: int) -> Any:
     """The stream over a file that drops what nobody reads; as it is where it is not the process's own."""
-    raw = getattr(
-        getattr(stream, "buffer", None), "raw", getattr(stream, "buffer", None)
-    )  # PYTHONUNBUFFERED: no buffer
+    buffer = getattr(stream, "buffer", None)
+    raw = getattr(buffer, "raw", buffer)  # under PYTHONUNBUFFERED text goes to the file itself
     if not isinstance(raw, io.FileIO) or raw.fileno() != number:
         return stream
     stream.flush()
+    lasting = _Lasting(number, "w", closefd=False)
     return io.TextIOWrapper(
-        io.BufferedWriter(_Lasting(number, "w", closefd=False)),
+        lasting if buffer is raw else io.BufferedWriter(lasting),
         encoding=stream.encoding,
         errors=stream.errors,
         line_buffering=stream.line_buffering,
