@@ -7,7 +7,9 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from corekit import split_of
 from corekit.errors import CorekitError, CorpusError, UsageError
+from corekit.plugins.composition import Composition
 from tests.enrich.kit import CLIPS, Bench
 
 FOREIGN = {"src": "b.mp4", "corpus": "konvid", "x_a": "of another type", "note": 5, "x_konvid": 1}
@@ -66,6 +68,27 @@ def test_the_same_holds_for_a_table_of_several(bench: Bench) -> None:
     report = bench.enrich(bench.jsonl(row, FOREIGN))
     assert bench.column("x_a") == [1, None, None, None]
     assert (report.counters["metadata_rows"], report.counters["unused_metadata_clips"]) == (2, 1)
+
+
+def test_two_corpora_may_give_two_contents_one_name(bench: Bench) -> None:
+    seeds = {"chug": "chug-hdr-v1", "konvid": seed_of("konvid")}
+    names = (f"scene {number}" for number in range(1000))
+    name = next(name for name in names if len({split_of(name, seed) for seed in seeds.values()}) == 2)
+    bench.write_table({"corpus": ["chug", "konvid", "chug", None], "content": [name, name, name, None]})
+    metadata = bench.jsonl(*({"src": clip, "corpus": corpus, "x_a": 1} for clip in CLIPS for corpus in seeds))
+    bench.enrich(metadata)
+    expected = [split_of(name, seeds[corpus]) for corpus in ("chug", "konvid", "chug")]
+    assert bench.column("split") == [*expected, None]
+    bench.write_table(
+        {"corpus": ["chug", "konvid", "chug", None], "content": [name] * 4, "split": [expected[1], *[None] * 3]}
+    )
+    assert refused(bench, UsageError, {"src": "a.mp4", "corpus": "chug", "x_a": 1}).startswith(
+        f"content {name!r} of t.parquet would stand in the splits "
+    )
+
+
+def seed_of(corpus: str) -> str:
+    return Composition().add_corpus(corpus).split_seed
 
 
 @pytest.mark.parametrize(("of_table", "of_sidecar"), [("k150k", "konvid-150k"), ("konvid-1k", "konvid")])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from corekit.driver.enrich.metadata import Metadata
+from corekit.driver.enrich.metadata import SCOPE, Metadata
 from corekit.split import GIVEN_POLICY, POLICY, split_of
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ class Derived(Struct, frozen=True, kw_only=True):
     """Splits of some rows. All arrays have one value per row."""
 
     contents: Any
+    """Each with its corpus before it where the table holds several: two corpora may give two scenes one name."""
     derived: Any
     given: Any
     """Whether the row's split is one that the corpus prescribes."""
@@ -88,7 +89,8 @@ class Splits:
                 f"{corpus}_{SPLIT_POLICY}": policy,
             }
             columns |= {name: pc.if_else(wanted, new[name], columns[name]) for name in new if name in columns}
-            contents = pc.coalesce(contents, content)
+            own = pc.binary_join_element_wise(corpus, content, SCOPE) if self._by_corpus else content
+            contents = pc.coalesce(contents, own)
             derived = pc.or_(derived, wanted)
             prescribed = pc.or_(prescribed, pc.and_(wanted, pc.is_valid(given)))
         changed = {name: _differs(before[name], columns[name]) for name in columns}

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from corekit.driver.enrich.cells import Filled, Filler, cells
-from corekit.driver.enrich.metadata import Metadata
+from corekit.driver.enrich.metadata import SCOPE, Metadata
 from corekit.driver.enrich.options import EnrichOptions
 from corekit.driver.enrich.report import MOST_CELLS, CellChange
 from corekit.driver.enrich.splits import SPLIT, SplitCheck
@@ -103,7 +103,7 @@ class Survey:
             if not options.overwrite_metadata:
                 remedies += "derive all anew with --overwrite-metadata, "
             raise UsageError(
-                f"content {torn.content!r} of {table} would stand in the splits {' and '.join(torn.splits)}; {remedies}or "
+                f"content {torn.content.rpartition(SCOPE)[2]!r} of {table} would stand in the splits {' and '.join(torn.splits)}; {remedies}or "
                 "leave them all with --no-split"
             )
 
