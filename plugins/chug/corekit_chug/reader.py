@@ -56,10 +56,10 @@ def read_clips(root: Path, options: ChugOptions) -> Iterator[Clip]:
     first, unknown rungs after the known), clip name. Raises ``CorpusError`` or ``LabelError`` where the label file
     cannot be trusted as a whole; what spoils one label alone is that label's ``problem``.
     """
-    name = _label_file_name(root, options.labels)
+    name, *copies = _label_file_names(root, options.labels)
     file = read_label_file(root / name)
     locations = _Locations(root, options.clips)
-    clips = [_clip(file, name, entry, locations) for entry in _entries(file, name)]
+    clips = [_clip(file, name, copies, entry, locations) for entry in _entries(file, name)]
     _refuse_straddling(file, clips)
     return iter(sorted(clips, key=_plan_order))
 
@@ -69,22 +69,22 @@ def _plan_order(clip: Clip) -> tuple[str, bool, int, str, str]:
     return clip.content, not clip.is_reference, rung, clip.rung, clip.name
 
 
-def _label_file_name(root: Path, chosen: str) -> str:
-    """The label file's POSIX path relative to the root."""
+def _label_file_names(root: Path, chosen: str) -> list[str]:
+    """The label file's POSIX path relative to the root, and then those of its copies, which were read to know them as such."""
     if not root.is_dir():
         raise CorpusError(f"{root}: no such folder; give the folder that holds {' or '.join(LABEL_FILES)}.")
     if chosen:
         name = _inside("labels", chosen)
         if not (root / name).is_file():
             raise UsageError(f"--set labels={chosen}: there is no such file in {root}; give a path relative to it.")
-        return name
+        return [name]
     present = [name for name in LABEL_FILES if (root / name).is_file()]
     if not present:
         raise CorpusError(f"{root}: no label file {' or '.join(LABEL_FILES)}; name another with --set labels=FILE.")
     if len(present) > 1 and len({(root / name).read_bytes() for name in present}) > 1:
         choices = " or ".join(f"--set labels={name}" for name in present)
         raise CorpusError(f"{root}: {' and '.join(present)} are both label files and differ; choose with {choices}.")
-    return present[0]
+    return present
 
 
 def _inside(option: str, value: str) -> str:
@@ -146,7 +146,7 @@ def _contradiction(origin: str, first: LabelRow, other: LabelRow, differing: lis
     return f"{where} contradict each other on {_shown(first.cell('video_id'))} in {columns}; keep one of the rows."
 
 
-def _clip(file: LabelFile, origin: str, entry: _Entry, locations: _Locations) -> Clip:
+def _clip(file: LabelFile, origin: str, copies: list[str], entry: _Entry, locations: _Locations) -> Clip:
     row = entry.row
     name = _clip_name(file.path, row)
     where = f"{origin}:{row.line}"
@@ -162,6 +162,7 @@ def _clip(file: LabelFile, origin: str, entry: _Entry, locations: _Locations) ->
         content=_content(file, row, name),
         label=_label(row, where, entry.problem or garbled),
         origin=where,
+        other_origins=tuple(f"{copy}:{row.line}" for copy in copies),
         rung=row.cell("bitladder"),
         is_reference=file.names_contents and reference == 1,
         unpaired="" if file.names_contents else UNPAIRED,

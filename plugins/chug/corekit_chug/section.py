@@ -29,8 +29,9 @@ def section_content(run: RunRecord) -> dict[str, JSONValue]:
 
 def _labels(clips: tuple[Clip, ...]) -> dict[str, JSONValue]:
     unpaired = any(clip.unpaired for clip in clips)
+    origins = (origin for clip in clips for origin in (clip.origin, *clip.other_origins))
     return {
-        "files": [*sorted({clip.origin.rpartition(":")[0] for clip in clips})],
+        "files": [*sorted({origin.rpartition(":")[0] for origin in origins})],
         "clips": len(clips),
         "contents": None if unpaired else len({clip.content for clip in clips}),
         "references": sum(clip.is_reference for clip in clips),

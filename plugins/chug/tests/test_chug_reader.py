@@ -184,6 +184,7 @@ class TestLabelFile:
         write(tmp_path)
         write(tmp_path, name="manifest.csv")
         assert read(tmp_path)[0].origin == "chug.csv:5"
+        assert read(tmp_path)[0].other_origins == ("manifest.csv:5",)
 
     def test_different_twins_must_be_chosen(self, tmp_path: Path) -> None:
         write(tmp_path)
