@@ -68,7 +68,7 @@ KINDS: dict[str, Kind] = {
         "correct the column split; a content belongs to one split",
     ),
     "unusable-label": Kind(
-        "error", "clips", "These labels are blank, contradicted, no numbers or outside their scale; their clips give no row.",
+        "error", "clips", "These labels are blank, contradicted, no numbers, outside their scale or of an impossible spread; their clips give no row.",
         "correct the rows, or leave them out",
     ),
     "unreadable-header": Kind(
@@ -141,7 +141,7 @@ KINDS: dict[str, Kind] = {
     ),
     "unusable-own-label": Kind(
         "warning", "clips",
-        "These labels are blank, contradicted, no numbers or outside their scale; the rows stay, with the teacher's label.",
+        "These labels are blank, contradicted, no numbers, outside their scale or of an impossible spread; the rows stay, with the teacher's label.",
         "correct the rows",
     ),
     "licences-contradict": Kind(
