@@ -112,7 +112,7 @@ def _checked(clips: Iterator[Clip], info: CorpusInfo, places: LabelPlaces) -> It
                 f"the plugin of {info.title} says that the label of {clip.name} stands in {astray}, which is not below the corpus "
                 "root; origins must name label files relative to it",
             )
-        if not clip.content.strip():
+        if not clip.content:
             where = clip.origin or clip.path
             raise CorpusError(f"{where}: {clip.name} has no content, the scene that it shows; fill it in")
         if clip.name in seen:

@@ -137,7 +137,7 @@ class ContentsNamed(ReadingRule):
 
     def faults(self, subject: CorpusSubject) -> Iterator[Fault]:
         for clip in subject.clips:
-            if not clip.content.strip():
+            if not clip.content:
                 yield {"where": clip.origin or clip.path, "name": clip.name}
 
 

@@ -367,9 +367,8 @@ def test_a_wrong_source_date_epoch_is_told_before_the_first_clip(lab: Lab, monke
     assert outcome.sentence == "SOURCE_DATE_EPOCH='abc' is not a number of seconds; unset it or give one"
 
 
-@pytest.mark.parametrize("content", ["", " "])
-def test_a_clip_without_a_content_stops_the_run(lab: Lab, content: str) -> None:
-    lab.row("cat_2.y4m")["content"] = content
+def test_a_clip_without_a_content_stops_the_run(lab: Lab) -> None:
+    lab.row("cat_2.y4m")["content"] = ""
     lab.write_labels()
     outcome = lab.run()
     assert (outcome.code, outcome.sentence) == (
