@@ -153,7 +153,7 @@ class Clip(Struct, frozen=True, kw_only=True):
     origin: str = ""
     """Where the label stands, ``"chug.csv:17"``."""
     other_origins: tuple[str, ...] = ()
-    """Where else label files name the clip and say the same; what they say is not needed, but was read."""
+    """Where else label files name the clip; the label does not come from there, but what stands there was read."""
     rung: str = ""
     is_reference: bool = False
     unpaired: str = ""

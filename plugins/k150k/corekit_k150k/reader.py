@@ -32,9 +32,10 @@ _NUMBER = re.compile(r"[+-]?([0-9]*\.)?[0-9]+([eE][+-]?[0-9]+)?")
 
 
 class _Entry(Struct):
-    """The rows that name one clip: the first, those that repeat it, and why they cannot be trusted."""
+    """The rows that name one clip: the first, where the others are, those of them that repeat it, and why none can be trusted."""
 
     row: LabelRow
+    others: list[str]
     repeated: list[str]
     problem: str = ""
 
@@ -104,8 +105,10 @@ def _entries(root: Path, rows: Iterable[LabelRow]) -> dict[str, _Entry]:
         stem = _stem(root, row)
         entry = entries.get(stem)
         if entry is None:
-            entries[stem] = _Entry(row, [])
-        elif _says(row, entry.row) == _says(entry.row, row):
+            entries[stem] = _Entry(row, [], [])
+            continue
+        entry.others.append(row.origin)
+        if _says(row, entry.row) == _says(entry.row, row):
             entry.repeated.append(row.origin)
         elif not entry.problem:
             where = f"{entry.row.origin} and {row.origin}"
@@ -151,7 +154,7 @@ def _clip(stem: str, entry: _Entry, locations: _Locations) -> Clip:
         content=match[1] if match else stem,
         label=_label(row, entry.problem),
         origin=row.origin,
-        other_origins=tuple(entry.repeated),
+        other_origins=tuple(entry.others),
         extra=extra,
     )
 

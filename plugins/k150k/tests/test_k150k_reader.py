@@ -158,9 +158,10 @@ class TestTwice:
         assert clips[1].extra["repeated_at"] == "k150ka_scores.csv:5, k150ka_scores.csv:6, k150kb_scores.csv:2"
         assert clips[1].other_origins == ("k150ka_scores.csv:5", "k150ka_scores.csv:6", "k150kb_scores.csv:2")
 
-    def test_a_file_that_only_repeats_another_was_read_all_the_same(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("mos", ["5.0", "4.9"])
+    def test_a_file_of_the_same_clips_was_read_all_the_same(self, tmp_path: Path, mos: str) -> None:
         write_a(tmp_path)
-        write_b(tmp_path, ["orig_20_540_5s.mp4,5.0,4.9"])
+        write_b(tmp_path, [f"orig_20_540_5s.mp4,{mos},4.9"])
         assert list(open_corpus("k150k", tmp_path).label_files()) == ["k150ka_scores.csv", "k150kb_scores.csv"]
 
     def test_a_blank_repeat_is_a_contradiction(self, tmp_path: Path) -> None:
