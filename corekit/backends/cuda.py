@@ -133,14 +133,14 @@ def _why_not(name: str, error: Exception) -> str:
 def _device_report(name: str) -> DeviceReport:
     import torch
 
+    from corekit.backends.cuda_faults import first_line
+
     try:
         properties = torch.cuda.get_device_properties(name)
         free, total = torch.cuda.mem_get_info(name)
     except (RuntimeError, AssertionError) as error:
-        said = (str(error).strip() or type(error).__name__).splitlines()[0]
-        return DeviceReport(
-            name=name, title=f"cannot be used ({said})", memory_bytes=0, free_bytes=0, compute_capability=""
-        )
+        title = f"cannot be used ({first_line(error)})"
+        return DeviceReport(name=name, title=title, memory_bytes=0, free_bytes=0, compute_capability="")
     return DeviceReport(
         name=name,
         title=properties.name,
